@@ -157,7 +157,7 @@ pub(super) fn write(object: &Object<'_>, touches: &Touches<'_>) -> Option<Vec<u8
     pieces(object, &fates, &appended, |piece| length += piece.len());
     let mut out = Vec::with_capacity(length);
     pieces(object, &fates, &appended, |piece| {
-        out.extend_from_slice(piece)
+        out.extend_from_slice(piece);
     });
     Some(out)
 }

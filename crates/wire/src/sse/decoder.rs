@@ -204,6 +204,7 @@ impl SseDecoder {
             return Some(Block::InChunk(self.without_mark(range)));
         }
         self.carry
+            .bytes
             .extend_from_slice(self.chunk.get(range).unwrap_or_default());
         Some(self.take_carry())
     }
