@@ -2,7 +2,8 @@
 //!
 //! Source: apache/apisix `apisix/plugins/prometheus/exporter.lua` fixes the names, the label order
 //! and the bucket bounds of all metrics with the configurable prefix; those with the prefix
-//! `tollgate_` are this gateway's own.
+//! `tollgate_` are this gateway's own. `promtool check metrics` reads the result without error; its
+//! advice on `_total` suffixes concerns names that APISIX has fixed.
 
 use Label::{
     Code, Consumer, Hostname, Ip, LlmModel, MatchedHost, MatchedUri, Name, Node, Port,

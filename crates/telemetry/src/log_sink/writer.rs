@@ -128,6 +128,13 @@ impl Writer {
         }
     }
 
+    /// A writer that does not first trust its open file for a while.
+    #[cfg(test)]
+    pub(super) fn looking_at_once(mut self) -> Self {
+        self.failing = true;
+        self
+    }
+
     fn perform(&mut self, work: &Work) {
         if work.reopen || self.is_time_to_look() && self.target.is_moved() {
             let outcome = self.target.reopen();
