@@ -1,1 +1,48 @@
-//! The `plugin` crate.
+//! The contract between the gateway and its plugins.
+//!
+//! Knows: the [`Plugin`] trait and its phases, the per-request [`Ctx`], compiled [`Chain`]s,
+//! variables and expressions, [`Fault`]s and [`Reply`]s, the [`Registry`] of plugin entries.
+//!
+//! Does not know: any concrete plugin, sockets, listeners, or how an AI exchange is made.
+
+mod attempt;
+mod body;
+mod chain;
+mod consumer;
+mod ctx;
+mod entry;
+mod expr;
+mod fault;
+mod living;
+mod meta;
+mod phase;
+#[expect(
+    clippy::module_inception,
+    reason = "the trait that the crate is named for"
+)]
+mod plugin;
+mod registry;
+mod reply;
+mod route;
+mod step;
+mod template;
+mod var;
+
+pub use attempt::{Attempt, AttemptGuard};
+pub use body::{BodyError, BodyStream, RequestBody};
+pub use chain::{Chain, Link};
+pub use consumer::{Consumer, Consumers};
+pub use ctx::{ClientRequest, Ctx, End, Sent};
+pub use entry::{Compiled, ConfigError, ConsumerEntry, Entry, Host, consumer_entry, entry};
+pub use expr::{Expr, ExprError};
+pub use fault::{Fault, Retry, Say, Whose};
+pub use living::Living;
+pub use meta::Meta;
+pub use phase::{Phases, Want};
+pub use plugin::{AuthPlugin, Plugin};
+pub use registry::{PluginFault, Registry};
+pub use reply::{Relay, RelayError, Reply, ReplyBody, ReplySource};
+pub use route::RouteFacts;
+pub use step::{Flow, Step};
+pub use template::Template;
+pub use var::{Value, Var};

@@ -1,0 +1,46 @@
+//! The record of one upstream call.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One upstream call, AI or plain; `upstream_*` variables list all attempts of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Attempt {
+    /// `host:port` as dialled.
+    pub address: Arc<str>,
+    /// Host name of the upstream.
+    pub host: Arc<str>,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Path sent upstream, without query.
+    pub path: String,
+    /// Upstream status, or the status that stands for a transport failure.
+    pub status: Option<u16>,
+    /// Time to connect; `None` when a pooled connection served.
+    pub connect: Option<Duration>,
+    /// Time to the response head.
+    pub header: Option<Duration>,
+    /// Time to the end of the body.
+    pub response: Option<Duration>,
+    /// Body bytes read from the upstream.
+    pub length: u64,
+}
+
+/// Held while an attempt is in flight; dropping it ends what the observer began.
+pub struct AttemptGuard(#[expect(dead_code, reason = "held for its drop")] Box<dyn Send + Sync>);
+
+// === impl AttemptGuard ===
+
+impl AttemptGuard {
+    /// Wraps what must be dropped at the end of the attempt.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(held))
+    }
+}
+
+impl fmt::Debug for AttemptGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AttemptGuard")
+    }
+}

@@ -1,0 +1,151 @@
+//! One request, from accept to log: everything that phases share, each field with its one writer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use llm::exchange::Exchange;
+use smallvec::SmallVec;
+
+use crate::{Attempt, Chain, Consumer, Consumers, ReplySource, RequestBody, RouteFacts, Want};
+
+/// The state of one client request.
+#[derive(Debug)]
+pub struct Ctx {
+    /// What the client asked. Written by the door; plugins may change headers, which the upstream
+    /// then sees.
+    pub request: ClientRequest,
+    /// The request body. Read by whoever needs it first.
+    pub body: RequestBody,
+    /// The matched route. Written by the gateway after matching.
+    pub route: Option<Arc<RouteFacts>>,
+    /// Path captures of the matched route (`uri_param_*`). Written by the gateway.
+    pub params: Vec<(Arc<str>, String)>,
+    /// Who the caller is. Written by an auth plugin.
+    pub consumer: Option<Arc<Consumer>>,
+    /// Everybody the snapshot knows. Written by the gateway.
+    pub consumers: Arc<Consumers>,
+    /// The chains that apply, global ones first. Written by the gateway.
+    pub chains: SmallVec<[Arc<Chain>; 3]>,
+    /// What logs and plugins want decoded from the reply. Written by the gateway.
+    pub want: Want,
+    /// The AI part of the request. Written by the AI plugins and their relay; its presence means
+    /// that the plain upstream is bypassed.
+    pub exchange: Option<Box<Exchange>>,
+    /// Upstream calls in order. Written by whoever calls upstream.
+    pub attempts: SmallVec<[Attempt; 1]>,
+    /// What went to the client. Written by the gateway's reply.
+    pub sent: Sent,
+    /// Links whose `_meta.filter` has been decided: (chain, link) → run. Written by the chain.
+    pub(crate) filters: SmallVec<[(u32, bool); 4]>,
+}
+
+/// What a client asked, as received.
+#[derive(Debug)]
+pub struct ClientRequest {
+    /// Request id, unique per request; `$request_id` and `$apisix_request_id`.
+    pub id: Arc<str>,
+    /// Method.
+    pub method: Method,
+    /// Request target as received.
+    pub uri: Uri,
+    /// Normalised, percent-decoded path without query; what routes match on (`$uri`).
+    pub path: String,
+    /// Protocol version.
+    pub version: Version,
+    /// Headers; hop-by-hop headers are already removed.
+    pub headers: HeaderMap,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host without port, lower case; empty when the client sent none.
+    pub host: String,
+    /// Address of the client.
+    pub peer: SocketAddr,
+    /// Address the client connected to.
+    pub local: SocketAddr,
+    /// When the head was complete.
+    pub received: Instant,
+    /// The same by the wall clock.
+    pub received_at: SystemTime,
+    /// TLS server name the client asked for.
+    pub server_name: Option<Arc<str>>,
+}
+
+/// What was sent to the client so far.
+#[derive(Debug)]
+pub struct Sent {
+    /// Status, once known.
+    pub status: Option<StatusCode>,
+    /// Reply headers, once known.
+    pub headers: HeaderMap,
+    /// Body bytes handed to the client's socket.
+    pub bytes: u64,
+    /// Who made the answer.
+    pub source: ReplySource,
+    /// How it ended, once it has.
+    pub end: Option<End>,
+    /// From the request's head to the end of the reply.
+    pub duration: Duration,
+}
+
+/// How a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The whole reply was handed over.
+    Complete,
+    /// The client left first.
+    ClientGone,
+    /// The upstream or a limit cut the reply; the client's connection was cut too.
+    Cut,
+}
+
+// === impl Ctx ===
+
+impl Ctx {
+    /// The state of a request that was just received.
+    pub fn new(request: ClientRequest, body: RequestBody, consumers: Arc<Consumers>) -> Self {
+        Self {
+            request,
+            body,
+            route: None,
+            params: Vec::new(),
+            consumer: None,
+            consumers,
+            chains: SmallVec::new(),
+            want: Want::NONE,
+            exchange: None,
+            attempts: SmallVec::new(),
+            sent: Sent::default(),
+            filters: SmallVec::new(),
+        }
+    }
+}
+
+// === impl Sent ===
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self {
+            status: None,
+            headers: HeaderMap::new(),
+            bytes: 0,
+            source: ReplySource::Gateway,
+            end: None,
+            duration: Duration::ZERO,
+        }
+    }
+}
+
+// === impl End ===
+
+impl End {
+    /// The word in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client_disconnect",
+            Self::Cut => "cut",
+        }
+    }
+}

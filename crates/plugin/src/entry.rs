@@ -1,0 +1,197 @@
+//! One row of the plugin list, and the object-safe face of a compiled plugin.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use schemars::generate::SchemaSettings;
+use serde::Deserialize;
+use serde_json::Value;
+use telemetry::metrics::Metrics;
+
+use crate::{AttemptGuard, AuthPlugin, Ctx, Living, Phases, Plugin, Step, Want};
+
+/// What a plugin may use while it is compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct Host<'a> {
+    /// What outlives a snapshot.
+    pub living: &'a Living,
+    /// The metric registry.
+    pub metrics: &'a Metrics,
+    /// `plugin_attr.<name>` of the settings.
+    pub attributes: Option<&'a Value>,
+    /// `plugin_metadata` of this plugin.
+    pub metadata: Option<&'a Value>,
+    /// Key of the resource that holds the configuration, for example `/routes/1`.
+    pub resource: &'a str,
+}
+
+/// A configuration that the schema accepts and the plugin does not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// JSON pointer of the field within the plugin's configuration; empty for the whole.
+    pub pointer: String,
+    /// What was expected, what was found.
+    pub message: String,
+}
+
+/// A compiled plugin, whatever its type. Implemented for every [`Plugin`].
+pub trait Compiled: Send + Sync {
+    /// [`Plugin::NAME`].
+    fn name(&self) -> &'static str;
+    /// [`Plugin::PHASES`].
+    fn phases(&self) -> Phases;
+    /// [`Plugin::want`].
+    fn want(&self) -> Want;
+    /// [`Plugin::rewrite`].
+    fn rewrite<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a>;
+    /// [`Plugin::access`].
+    fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a>;
+    /// [`Plugin::before_proxy`].
+    fn before_proxy<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a>;
+    /// [`Plugin::head`].
+    fn head(&self, ctx: &mut Ctx, status: &mut StatusCode, headers: &mut HeaderMap);
+    /// [`Plugin::chunk`].
+    fn chunk(&self, ctx: &mut Ctx, piece: &mut Bytes, last: bool);
+    /// [`Plugin::attempt`].
+    fn attempt(&self, ctx: &Ctx) -> Option<AttemptGuard>;
+    /// [`Plugin::log`].
+    fn log(&self, ctx: &Ctx);
+}
+
+/// A row of the plugin list.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Name in configuration.
+    pub name: &'static str,
+    /// Larger runs earlier within a phase.
+    pub priority: i32,
+    /// Version shown by the schema endpoints.
+    pub version: f64,
+    /// Secret fields, as dotted paths.
+    pub encrypt_fields: &'static [&'static str],
+    /// JSON Schema of the configuration.
+    pub schema: fn() -> Value,
+    /// JSON Schema of the metadata object.
+    pub metadata_schema: fn() -> Option<Value>,
+    /// Compiles a configuration that the schema accepted.
+    pub compile: fn(&Value, &Host<'_>) -> Result<Arc<dyn Compiled>, ConfigError>,
+    /// The consumer side of an auth plugin.
+    pub consumer: Option<ConsumerEntry>,
+}
+
+/// The consumer side of an auth plugin.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsumerEntry {
+    /// JSON Schema of the consumer's config.
+    pub schema: fn() -> Value,
+    /// The credential by which the consumer is found.
+    pub credential: fn(&Value) -> Result<String, ConfigError>,
+}
+
+/// The row of `P`.
+pub const fn entry<P: Plugin>() -> Entry {
+    Entry {
+        name: P::NAME,
+        priority: P::PRIORITY,
+        version: P::VERSION,
+        encrypt_fields: P::ENCRYPT_FIELDS,
+        schema: schema_of::<P::Config>,
+        metadata_schema: P::metadata_schema,
+        compile: compile::<P>,
+        consumer: None,
+    }
+}
+
+/// The row of the auth plugin `P`.
+pub const fn consumer_entry<P: AuthPlugin>() -> Entry {
+    let mut row = entry::<P>();
+    row.consumer = Some(ConsumerEntry {
+        schema: schema_of::<P::Consumer>,
+        credential: credential_of::<P>,
+    });
+    row
+}
+
+// A type of our own, so that the blanket implementation collides with nobody else's.
+struct Holder<P>(P);
+
+fn schema_of<T: schemars::JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft07()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator();
+    generator.into_root_schema_for::<T>().to_value()
+}
+
+fn read<T: serde::de::DeserializeOwned>(raw: &Value) -> Result<T, ConfigError> {
+    T::deserialize(raw).map_err(|error| ConfigError {
+        pointer: String::new(),
+        message: error.to_string(),
+    })
+}
+
+fn compile<P: Plugin>(raw: &Value, host: &Host<'_>) -> Result<Arc<dyn Compiled>, ConfigError> {
+    let plugin = P::compile(read(raw)?, host)?;
+    Ok(Arc::new(Holder(plugin)))
+}
+
+fn credential_of<P: AuthPlugin>(raw: &Value) -> Result<String, ConfigError> {
+    Ok(P::credential(&read(raw)?))
+}
+
+// === impl ConfigError ===
+
+impl ConfigError {
+    /// A fault of the field at `pointer`.
+    pub fn at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            message: message.into(),
+        }
+    }
+}
+
+// === impl Holder ===
+
+impl<P: Plugin> Compiled for Holder<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn phases(&self) -> Phases {
+        P::PHASES
+    }
+
+    fn want(&self) -> Want {
+        self.0.want()
+    }
+
+    fn rewrite<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
+        self.0.rewrite(ctx)
+    }
+
+    fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
+        self.0.access(ctx)
+    }
+
+    fn before_proxy<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
+        self.0.before_proxy(ctx)
+    }
+
+    fn head(&self, ctx: &mut Ctx, status: &mut StatusCode, headers: &mut HeaderMap) {
+        self.0.head(ctx, status, headers);
+    }
+
+    fn chunk(&self, ctx: &mut Ctx, piece: &mut Bytes, last: bool) {
+        self.0.chunk(ctx, piece, last);
+    }
+
+    fn attempt(&self, ctx: &Ctx) -> Option<AttemptGuard> {
+        self.0.attempt(ctx)
+    }
+
+    fn log(&self, ctx: &Ctx) {
+        self.0.log(ctx);
+    }
+}
