@@ -1,0 +1,60 @@
+//! Consumer groups: plugins that several consumers share.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::shared;
+use super::{AnyResource, Id, Kind, Labels, Plugins, Resource};
+
+/// A consumer group: plugins that several consumers share.
+///
+/// Source: `apache/apisix`, `apisix/schema_def.lua`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["plugins"]))]
+pub struct ConsumerGroup {
+    /// The identifier of the consumer group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    /// A name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shared::name")]
+    pub name: Option<String>,
+    /// A note for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shared::desc")]
+    pub desc: Option<String>,
+    /// Free labels.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    #[schemars(schema_with = "shared::labels")]
+    pub labels: Labels,
+    /// Plugin configurations by plugin name.
+    #[serde(skip_serializing_if = "Plugins::is_empty")]
+    pub plugins: Plugins,
+    /// When the consumer group was created, set by the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shared::timestamp")]
+    pub create_time: Option<i64>,
+    /// When the consumer group was last changed, set by the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shared::timestamp")]
+    pub update_time: Option<i64>,
+}
+
+// === impl ConsumerGroup ===
+
+impl Resource for ConsumerGroup {
+    const KIND: Kind = Kind::ConsumerGroup;
+
+    fn own_id(&self) -> Option<&str> {
+        self.id.as_ref().map(Id::as_str)
+    }
+
+    fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    fn into_any(self) -> AnyResource {
+        AnyResource::ConsumerGroup(Box::new(self))
+    }
+}

@@ -1,0 +1,32 @@
+//! Plugin metadata: settings of a plugin that hold everywhere.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{AnyResource, Kind, Plugins, Resource};
+
+/// The metadata of one plugin: any object, judged by that plugin.
+///
+/// In stored form it carries `id`, the plugin's name.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PluginMetadata(pub Map<String, Value>);
+
+// === impl PluginMetadata ===
+
+impl Resource for PluginMetadata {
+    const KIND: Kind = Kind::PluginMetadata;
+
+    fn own_id(&self) -> Option<&str> {
+        self.0.get("id").and_then(Value::as_str)
+    }
+
+    fn plugins(&self) -> &Plugins {
+        Plugins::none()
+    }
+
+    fn into_any(self) -> AnyResource {
+        AnyResource::PluginMetadata(Box::new(self))
+    }
+}

@@ -1,0 +1,483 @@
+//! The validator for resource and plugin schemas, and APISIX's words for its faults.
+//!
+//! One place holds all texts. They follow `api7/jsonschema`, the validator of APISIX, because users
+//! and their tests match on them. What JSON Schema's own keywords cannot do is done by replacing
+//! them: a string that holds a secret reference is not yet the value, so the keywords that judge
+//! strings pass it.
+
+mod path;
+mod strings;
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use jsonschema::Draft;
+use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
+use serde_json::Value;
+
+use crate::fault::{CheckError, is_sensitive, pointer_to};
+use path::{Step, steps};
+use strings::StringRule;
+
+/// A compiled JSON Schema.
+#[derive(Debug)]
+pub struct Validator(jsonschema::Validator);
+
+/// A schema that does not compile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid schema at {pointer:?}: {reason}")]
+pub struct SchemaError {
+    /// JSON pointer into the schema.
+    pub pointer: String,
+    /// Why it does not compile.
+    pub reason: String,
+}
+
+// === impl Validator ===
+
+impl Validator {
+    /// Compiles a schema of draft 2020-12.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] when the schema is no valid one.
+    pub fn new(schema: &Value) -> Result<Self, SchemaError> {
+        jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .should_validate_formats(true)
+            .with_format("ipv4-network", |text: &str| is_network(text, false))
+            .with_format("ipv6-network", |text: &str| is_network(text, true))
+            .with_keyword("minLength", |_, value, _| {
+                strings::length(value, StringRule::Shortest)
+            })
+            .with_keyword("maxLength", |_, value, _| {
+                strings::length(value, StringRule::Longest)
+            })
+            .with_keyword("pattern", |_, value, _| strings::pattern(value))
+            .build(schema)
+            .map(Self)
+            .map_err(|error| SchemaError {
+                pointer: error.instance_path().as_str().to_owned(),
+                reason: error.to_string(),
+            })
+    }
+
+    /// Checks a document.
+    ///
+    /// # Errors
+    ///
+    /// The faults of the document, the one APISIX would name first in front.
+    pub fn check(&self, document: &Value) -> Result<(), CheckError> {
+        if self.0.is_valid(document) {
+            return Ok(());
+        }
+        let errors: Vec<_> = self.0.iter_errors(document).collect();
+        let mut faults = ranked(&errors).into_iter().map(describe);
+        match faults.next() {
+            Some(mut first) => {
+                first.others = faults.collect();
+                Err(first)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_network(text: &str, v6: bool) -> bool {
+    let Some((address, bits)) = text.split_once('/') else {
+        return false;
+    };
+    let (valid, most) = if v6 {
+        (address.parse::<Ipv6Addr>().is_ok(), 128)
+    } else {
+        (address.parse::<Ipv4Addr>().is_ok(), 32)
+    };
+    let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+    valid && digits && bits.parse::<u8>().is_ok_and(|bits| bits <= most)
+}
+
+// === which fault comes first ===
+
+/// The errors in the order in which APISIX's validator would meet them: on each level types, then
+/// missing members, then the members themselves, then unknown members, then alternatives.
+fn ranked<'e, 'i>(errors: &'e [ValidationError<'i>]) -> Vec<&'e ValidationError<'i>> {
+    let mut sorted: Vec<_> = errors.iter().collect();
+    sorted.sort_by_cached_key(|error| rank(error));
+    sorted
+}
+
+fn rank(error: &ValidationError<'_>) -> Vec<u8> {
+    let own = match error.kind() {
+        ValidationErrorKind::Type { .. } => 0,
+        ValidationErrorKind::Required { .. } => 2,
+        ValidationErrorKind::AdditionalProperties { .. } => 4,
+        kind if is_combination(kind) => 5,
+        _ => 1,
+    };
+    steps(error)
+        .iter()
+        .map(|step| match step {
+            Step::Property(_) | Step::Matching(..) | Step::Additional(_) | Step::Item(_) => 3,
+            Step::AllOf(_) | Step::Then | Step::Else => 5,
+        })
+        .chain([own])
+        .collect()
+}
+
+const fn is_combination(kind: &ValidationErrorKind) -> bool {
+    matches!(
+        kind,
+        ValidationErrorKind::AnyOf { .. }
+            | ValidationErrorKind::OneOfNotValid { .. }
+            | ValidationErrorKind::OneOfMultipleValid { .. }
+            | ValidationErrorKind::Not { .. }
+    )
+}
+
+// === the texts ===
+
+fn describe(error: &ValidationError<'_>) -> CheckError {
+    let place = blamed(error);
+    let mut fault = CheckError::rule(pointer(place), message(error), expectation(place));
+    if let ValidationErrorKind::AdditionalProperties { unexpected } = place.kind() {
+        let name = unexpected.first().map_or("", String::as_str);
+        fault.pointer.push_str(&pointer_to([name]));
+        return fault;
+    }
+    if matches!(place.kind(), ValidationErrorKind::Required { .. }) || names_only(place) {
+        return fault;
+    }
+    fault.found(place.instance())
+}
+
+fn pointer(error: &ValidationError<'_>) -> String {
+    error.instance_path().as_str().to_owned()
+}
+
+/// The whole message, from the document's top down to the place.
+fn message(error: &ValidationError<'_>) -> String {
+    let mut text = String::new();
+    for step in steps(error) {
+        let _ = match step {
+            Step::Property(name) => write!(text, "property \"{name}\" validation failed: "),
+            Step::Matching(name, pattern) => {
+                write!(text, "failed to validate {name} (matching \"{pattern}\"): ")
+            }
+            Step::Additional(name) => {
+                write!(text, "failed to validate additional property {name}: ")
+            }
+            Step::Item(index) => write!(text, "failed to validate item {}: ", index + 1),
+            Step::AllOf(index) => write!(text, "allOf {} failed: ", index + 1),
+            Step::Then => return text + "then clause did not match",
+            Step::Else => return text + "else clause did not match",
+        };
+    }
+    text + &reason(error)
+}
+
+/// What is wrong at the place itself.
+fn reason(error: &ValidationError<'_>) -> String {
+    let value = error.instance();
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            match dependency(error) {
+                Some(other) => format!("property \"{name}\" is required when \"{other}\" is set"),
+                None => format!("property \"{name}\" is required"),
+            }
+        }
+        ValidationErrorKind::Type { kind } => match type_names(kind).as_slice() {
+            [single] => format!("wrong type: expected {single}, got {}", lua_type(value)),
+            several => {
+                let several = several.join(", ");
+                format!(
+                    "wrong type: expected one of {several}, got {}",
+                    lua_type(value)
+                )
+            }
+        },
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let name = unexpected.first().map_or("", String::as_str);
+            format!("additional properties forbidden, found {name}")
+        }
+        ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. } => {
+            "matches none of the enum values".to_owned()
+        }
+        ValidationErrorKind::Custom { message, keyword } => {
+            if keyword == "pattern" && is_sensitive(&pointer(error)) {
+                return message
+                    .split(" with \"")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
+            }
+            message.clone()
+        }
+        ValidationErrorKind::AnyOf { .. } => "object matches none of the required".to_owned(),
+        ValidationErrorKind::OneOfNotValid { .. } => {
+            "value should match only one schema, but matches none".to_owned()
+        }
+        ValidationErrorKind::OneOfMultipleValid { context } => {
+            let mut valid = (1..).zip(context).filter(|(_, errors)| errors.is_empty());
+            let first = valid.next().map_or(1, |(index, _)| index);
+            let second = valid.next().map_or(2, |(index, _)| index);
+            format!(
+                "value should match only one schema, but matches both schemas {first} and {second}"
+            )
+        }
+        ValidationErrorKind::Not { .. } => "value wasn't supposed to match schema".to_owned(),
+        kind => size_reason(kind, value),
+    }
+}
+
+/// What is wrong with a number, a count or a format.
+fn size_reason(kind: &ValidationErrorKind, value: &Value) -> String {
+    match kind {
+        ValidationErrorKind::Minimum { limit } => {
+            format!(
+                "expected {} to be at least {}",
+                number(value),
+                number(limit)
+            )
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            format!("expected {} to be at most {}", number(value), number(limit))
+        }
+        ValidationErrorKind::ExclusiveMinimum { limit } => {
+            format!(
+                "expected {} to be greater than {}",
+                number(value),
+                number(limit)
+            )
+        }
+        ValidationErrorKind::ExclusiveMaximum { limit } => {
+            format!(
+                "expected {} to be smaller than {}",
+                number(value),
+                number(limit)
+            )
+        }
+        ValidationErrorKind::MultipleOf { multiple_of } => {
+            format!(
+                "expected {} to be a multiple of {multiple_of}",
+                number(value)
+            )
+        }
+        ValidationErrorKind::MinItems { limit } => {
+            format!("expect array to have at least {limit} items")
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            format!("expect array to have at most {limit} items")
+        }
+        ValidationErrorKind::MinProperties { limit } => {
+            format!("expect object to have at least {limit} properties")
+        }
+        ValidationErrorKind::MaxProperties { limit } => {
+            format!("expect object to have at most {limit} properties")
+        }
+        ValidationErrorKind::UniqueItems => {
+            let (first, second) = equal_items(value);
+            format!("expected unique items but items {first} and {second} are equal")
+        }
+        ValidationErrorKind::Format { format } => format!("expected a valid {format}"),
+        other => format!("failed the rule {:?}", other.keyword()),
+    }
+}
+
+/// What the place should hold, in our own words.
+fn expectation(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            match dependency(error) {
+                Some(other) => format!("a field \"{name}\", because \"{other}\" is set"),
+                None => format!("a field \"{name}\""),
+            }
+        }
+        ValidationErrorKind::Type { kind } => alternatives(
+            type_names(kind)
+                .into_iter()
+                .map(|name| with_article(name).to_owned()),
+        ),
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let name = unexpected.first().map_or("", String::as_str);
+            format!("no field \"{name}\"")
+        }
+        ValidationErrorKind::Enum { options } => match &**options {
+            Value::Array(words) => alternatives(words.iter().map(Value::to_string)),
+            other => other.to_string(),
+        },
+        ValidationErrorKind::Constant { expected_value } => expected_value.to_string(),
+        ValidationErrorKind::Minimum { limit } => format!("at least {}", number(limit)),
+        ValidationErrorKind::Maximum { limit } => format!("at most {}", number(limit)),
+        ValidationErrorKind::ExclusiveMinimum { limit } => format!("more than {}", number(limit)),
+        ValidationErrorKind::ExclusiveMaximum { limit } => format!("less than {}", number(limit)),
+        ValidationErrorKind::Custom { keyword, message } => string_expectation(keyword, message),
+        ValidationErrorKind::MinItems { limit } => format!("at least {limit} items"),
+        ValidationErrorKind::MaxItems { limit } => format!("at most {limit} items"),
+        ValidationErrorKind::MinProperties { limit } => format!("at least {limit} members"),
+        ValidationErrorKind::MaxProperties { limit } => format!("at most {limit} members"),
+        ValidationErrorKind::UniqueItems => "no item twice".to_owned(),
+        ValidationErrorKind::Format { format } => format!("a valid {format}"),
+        ValidationErrorKind::AnyOf { context } => branches(context, "at least one of "),
+        ValidationErrorKind::OneOfNotValid { context }
+        | ValidationErrorKind::OneOfMultipleValid { context } => {
+            branches(context, "exactly one of ")
+        }
+        ValidationErrorKind::Not { .. } => {
+            "something that another rule does not exclude".to_owned()
+        }
+        other => format!("what the rule {:?} allows", other.keyword()),
+    }
+}
+
+fn string_expectation(keyword: &str, message: &str) -> String {
+    let limit = |start: &str| {
+        let rest = message.split(start).nth(1).unwrap_or_default();
+        rest.split(',').next().unwrap_or_default().to_owned()
+    };
+    match keyword {
+        "minLength" => format!("at least {} characters", limit("at least ")),
+        "maxLength" => format!("at most {} characters", limit("at most ")),
+        _ => {
+            let pattern = message
+                .strip_prefix("failed to match pattern \"")
+                .unwrap_or(message);
+            let pattern = pattern.split("\" with \"").next().unwrap_or_default();
+            format!("a string that matches {pattern}")
+        }
+    }
+}
+
+// === alternatives ===
+
+/// The error to put the finger on: below alternatives, the one of the branch that was meant.
+fn blamed<'e>(error: &'e ValidationError<'_>) -> &'e ValidationError<'e> {
+    let context = match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context
+        }
+        _ => return error,
+    };
+    let here = error.instance_path().as_str().len();
+    let meant = context
+        .iter()
+        .filter_map(|errors| ranked(errors).into_iter().next())
+        .filter(|first| first.instance_path().as_str().len() > here)
+        .max_by_key(|first| first.instance_path().as_str().len());
+    meant.map_or(error, blamed)
+}
+
+/// Whether the alternatives only say which members must be there.
+fn names_only(error: &ValidationError<'_>) -> bool {
+    match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().all(|errors| !missing(errors).is_empty())
+        }
+        ValidationErrorKind::OneOfMultipleValid { .. } => error.instance().is_object(),
+        _ => false,
+    }
+}
+
+/// What a list of failed alternatives asks for.
+fn branches(context: &[Vec<ValidationError<'static>>], how_many: &str) -> String {
+    let asked = context.iter().map(|errors| {
+        let names = missing(errors);
+        match (names.is_empty(), ranked(errors).first()) {
+            (false, _) => format!("a field {}", names.join(" with ")),
+            (true, Some(first)) => expectation(first),
+            (true, None) => "what is there".to_owned(),
+        }
+    });
+    let text = alternatives(asked);
+    if text.contains(" or ") && text.contains("a field ") {
+        let names = text.replace("a field ", "").replace(" or ", ", ");
+        return format!("{how_many}the fields {names}");
+    }
+    text
+}
+
+/// The members that a branch misses, when that is all it complains about.
+fn missing(errors: &[ValidationError<'_>]) -> Vec<String> {
+    errors
+        .iter()
+        .map_while(|error| match error.kind() {
+            ValidationErrorKind::Required { property } => Some(property.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn alternatives(words: impl Iterator<Item = String>) -> String {
+    let mut text = String::new();
+    for word in words {
+        if text.contains(&word) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(" or ");
+        }
+        text.push_str(&word);
+    }
+    text
+}
+
+// === small words ===
+
+/// The member whose presence makes another one required.
+fn dependency(error: &ValidationError<'_>) -> Option<String> {
+    let mut segments = error.schema_path().segments();
+    segments.find(|segment| segment.to_string() == "dependentRequired")?;
+    segments.next().map(|name| name.to_string())
+}
+
+fn type_names(kind: &TypeKind) -> Vec<&'static str> {
+    match kind {
+        TypeKind::Single(single) => vec![single.as_str()],
+        TypeKind::Multiple(several) => several.iter().map(jsonschema::JsonType::as_str).collect(),
+    }
+}
+
+fn with_article(name: &str) -> &str {
+    match name {
+        "string" => "a string",
+        "number" => "a number",
+        "integer" => "an integer",
+        "boolean" => "a boolean",
+        "object" => "an object",
+        "array" => "an array",
+        other => other,
+    }
+}
+
+// compat: apache/apisix: the validator names what it found by its type in Lua
+const fn lua_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "userdata",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) | Value::Object(_) => "table",
+    }
+}
+
+/// A number as Lua prints it: without a fraction of zero.
+fn number(value: &Value) -> String {
+    match value.as_f64() {
+        Some(float) if value.is_f64() => float.to_string(),
+        _ => value.to_string(),
+    }
+}
+
+fn equal_items(value: &Value) -> (usize, usize) {
+    let items = value.as_array().map_or(&[][..], Vec::as_slice);
+    for (second, item) in items.iter().enumerate() {
+        if let Some(first) = items.iter().take(second).position(|other| other == item) {
+            return (first + 1, second + 1);
+        }
+    }
+    (1, 2)
+}
+
+#[cfg(test)]
+mod tests;
