@@ -9,6 +9,9 @@ use super::raw::{Kind, Raw};
 use super::scan::Scan;
 use super::splice::{self, Object};
 
+#[cfg(test)]
+mod tests;
+
 /// A member name that is cheap to clone: static, or shared with the configuration.
 #[derive(Clone, Debug)]
 pub enum Name {
@@ -90,7 +93,7 @@ impl Edits {
 
     /// Writes a member, whether or not it is there. `value` is JSON text.
     pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Bytes>) {
-        self.push(name, Change::Set(value.into()));
+        self.push(name, Change::Set(trimmed(&value.into())));
     }
 
     /// Removes a member, if it is there.
@@ -106,7 +109,7 @@ impl Edits {
         self.push(
             name,
             Change::Merge {
-                patch: patch.into(),
+                patch: trimmed(&patch.into()),
                 force,
             },
         );
@@ -154,4 +157,9 @@ impl Edits {
             change,
         });
     }
+}
+
+/// The text of a value without the space around it.
+fn trimmed(text: &Bytes) -> Bytes {
+    text.slice_ref(text.trim_ascii())
 }

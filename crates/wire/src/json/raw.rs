@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use super::walk;
 
+#[cfg(test)]
+mod tests;
+
 /// The six kinds of JSON values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

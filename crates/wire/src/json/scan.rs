@@ -12,6 +12,9 @@ use smallvec::SmallVec;
 use super::raw::{Kind, Raw};
 use super::walk::Member;
 
+#[cfg(test)]
+mod tests;
+
 /// The members of one object; requests with more than eight are rare.
 pub(super) type MemberList = SmallVec<[Member; 8]>;
 

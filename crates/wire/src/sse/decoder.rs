@@ -6,6 +6,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::block::{self, Event};
 
+#[cfg(test)]
+mod tests;
+
 /// Blocks above this size are dropped: nobody's event is that large.
 const BLOCK_LIMIT: usize = 1024 * 1024;
 
