@@ -5,8 +5,8 @@
 //! them: a string that holds a secret reference is not yet the value, so the keywords that judge
 //! strings pass it.
 
+mod keywords;
 mod path;
-mod strings;
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -16,8 +16,8 @@ use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::Value;
 
 use crate::fault::{CheckError, is_sensitive, pointer_to};
+use keywords::StringRule;
 use path::{Step, steps};
-use strings::StringRule;
 
 /// A compiled JSON Schema.
 #[derive(Debug)]
@@ -48,12 +48,15 @@ impl Validator {
             .with_format("ipv4-network", |text: &str| is_network(text, false))
             .with_format("ipv6-network", |text: &str| is_network(text, true))
             .with_keyword("minLength", |_, value, _| {
-                strings::length(value, StringRule::Shortest)
+                keywords::length(value, StringRule::Shortest)
             })
             .with_keyword("maxLength", |_, value, _| {
-                strings::length(value, StringRule::Longest)
+                keywords::length(value, StringRule::Longest)
             })
-            .with_keyword("pattern", |_, value, _| strings::pattern(value))
+            .with_keyword("dependentRequired", |_, value, _| {
+                keywords::dependencies(value)
+            })
+            .with_keyword("pattern", |_, value, _| keywords::pattern(value))
             .build(schema)
             .map(Self)
             .map_err(|error| SchemaError {
@@ -144,7 +147,7 @@ fn describe(error: &ValidationError<'_>) -> CheckError {
         fault.pointer.push_str(&pointer_to([name]));
         return fault;
     }
-    if matches!(place.kind(), ValidationErrorKind::Required { .. }) || names_only(place) {
+    if says_what_is_missing(place) {
         return fault;
     }
     fault.found(place.instance())
@@ -181,10 +184,7 @@ fn reason(error: &ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            match dependency(error) {
-                Some(other) => format!("property \"{name}\" is required when \"{other}\" is set"),
-                None => format!("property \"{name}\" is required"),
-            }
+            format!("property \"{name}\" is required")
         }
         ValidationErrorKind::Type { kind } => match type_names(kind).as_slice() {
             [single] => format!("wrong type: expected {single}, got {}", lua_type(value)),
@@ -289,10 +289,7 @@ fn expectation(error: &ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            match dependency(error) {
-                Some(other) => format!("a field \"{name}\", because \"{other}\" is set"),
-                None => format!("a field \"{name}\""),
-            }
+            format!("a field \"{name}\"")
         }
         ValidationErrorKind::Type { kind } => alternatives(
             type_names(kind)
@@ -312,7 +309,7 @@ fn expectation(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Maximum { limit } => format!("at most {}", number(limit)),
         ValidationErrorKind::ExclusiveMinimum { limit } => format!("more than {}", number(limit)),
         ValidationErrorKind::ExclusiveMaximum { limit } => format!("less than {}", number(limit)),
-        ValidationErrorKind::Custom { keyword, message } => string_expectation(keyword, message),
+        ValidationErrorKind::Custom { keyword, message } => custom_expectation(keyword, message),
         ValidationErrorKind::MinItems { limit } => format!("at least {limit} items"),
         ValidationErrorKind::MaxItems { limit } => format!("at most {limit} items"),
         ValidationErrorKind::MinProperties { limit } => format!("at least {limit} members"),
@@ -331,12 +328,17 @@ fn expectation(error: &ValidationError<'_>) -> String {
     }
 }
 
-fn string_expectation(keyword: &str, message: &str) -> String {
+fn custom_expectation(keyword: &str, message: &str) -> String {
     let limit = |start: &str| {
         let rest = message.split(start).nth(1).unwrap_or_default();
         rest.split(',').next().unwrap_or_default().to_owned()
     };
     match keyword {
+        "dependentRequired" => {
+            let names = message.strip_prefix("property ").unwrap_or(message);
+            let names = names.replace(" is required when ", ", because ");
+            format!("a field {names}")
+        }
         "minLength" => format!("at least {} characters", limit("at least ")),
         "maxLength" => format!("at most {} characters", limit("at most ")),
         _ => {
@@ -353,11 +355,10 @@ fn string_expectation(keyword: &str, message: &str) -> String {
 
 /// The error to put the finger on: below alternatives, the one of the branch that was meant.
 fn blamed<'e>(error: &'e ValidationError<'_>) -> &'e ValidationError<'e> {
-    let context = match error.kind() {
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            context
-        }
-        _ => return error,
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) =
+        error.kind()
+    else {
+        return error;
     };
     let here = error.instance_path().as_str().len();
     let meant = context
@@ -368,9 +369,11 @@ fn blamed<'e>(error: &'e ValidationError<'_>) -> &'e ValidationError<'e> {
     meant.map_or(error, blamed)
 }
 
-/// Whether the alternatives only say which members must be there.
-fn names_only(error: &ValidationError<'_>) -> bool {
+/// Whether the fault is that something is not there, so that nothing can be shown.
+fn says_what_is_missing(error: &ValidationError<'_>) -> bool {
     match error.kind() {
+        ValidationErrorKind::Required { .. } => true,
+        ValidationErrorKind::Custom { keyword, .. } => keyword == "dependentRequired",
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             context.iter().all(|errors| !missing(errors).is_empty())
         }
@@ -423,13 +426,6 @@ fn alternatives(words: impl Iterator<Item = String>) -> String {
 }
 
 // === small words ===
-
-/// The member whose presence makes another one required.
-fn dependency(error: &ValidationError<'_>) -> Option<String> {
-    let mut segments = error.schema_path().segments();
-    segments.find(|segment| segment.to_string() == "dependentRequired")?;
-    segments.next().map(|name| name.to_string())
-}
 
 fn type_names(kind: &TypeKind) -> Vec<&'static str> {
     match kind {

@@ -2,12 +2,20 @@ use serde_json::json;
 
 use super::*;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a document written out at the call reads better"
+)]
 #[track_caller]
 fn refused(kind: Kind, document: Value, message: &str) {
     let error = check_resource(kind, &document).expect_err("the document must be refused");
     assert_eq!(error.message, message, "for {document}");
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a document written out at the call reads better"
+)]
 #[track_caller]
 fn accepted(kind: Kind, document: Value) {
     if let Err(error) = check_resource(kind, &document) {
@@ -79,6 +87,11 @@ fn routes_are_refused_in_the_words_of_apisix() {
         json!({ "uri": "/", "plugins": {}, "methods": ["GOT"] }),
         r#"property "methods" validation failed: failed to validate item 1: matches none of the enum values"#,
     );
+}
+
+#[test]
+fn values_of_routes_are_refused_in_the_words_of_apisix() {
+    let route = Kind::Route;
     refused(
         route,
         json!({ "uri": "/", "plugins": {}, "host": "a b" }),
@@ -320,6 +333,10 @@ fn the_other_kinds_know_their_required_fields() {
         json!({ "plugins": { "a": {}, "b": {} } }),
         r#"property "plugins" validation failed: expect object to have at most 1 properties"#,
     );
+}
+
+#[test]
+fn metadata_certificates_and_secret_managers_are_judged() {
     refused(
         Kind::PluginMetadata,
         json!(5),

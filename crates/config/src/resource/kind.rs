@@ -130,12 +130,11 @@ impl Kind {
         let mut parts = id.split('/');
         let first = parts.next().filter(|part| !part.is_empty())?;
         match (kind, parts.next(), parts.next(), parts.next()) {
-            (Self::Credential, ..) => None,
             (Self::Consumer, Some("credentials"), Some(name), None) if !name.is_empty() => {
                 Some((Self::Credential, id))
             }
             (Self::Secret, Some(name), None, None) if !name.is_empty() => Some((kind, id)),
-            (Self::Secret, ..) => None,
+            (Self::Credential | Self::Secret, ..) => None,
             (_, None, ..) => Some((kind, first)),
             _ => None,
         }

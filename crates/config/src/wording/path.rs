@@ -41,14 +41,12 @@ pub(super) fn steps(error: &ValidationError<'_>) -> Vec<Step> {
                 .unwrap_or_default()
         };
         let step = match keyword.to_string().as_str() {
-            "properties" => Step::Property(schema.next().map_or_else(String::new, text)),
-            "patternProperties" => {
-                Step::Matching(here(), schema.next().map_or_else(String::new, text))
-            }
+            "properties" => Step::Property(text(schema.next().as_ref())),
+            "patternProperties" => Step::Matching(here(), text(schema.next().as_ref())),
             "additionalProperties" => Step::Additional(here()),
             "items" => Step::Item(here().parse().unwrap_or_default()),
-            "prefixItems" => Step::Item(index(schema.next())),
-            "allOf" => Step::AllOf(index(schema.next())),
+            "prefixItems" => Step::Item(index(schema.next().as_ref())),
+            "allOf" => Step::AllOf(index(schema.next().as_ref())),
             "then" => Step::Then,
             "else" => Step::Else,
             _ => continue,
@@ -69,13 +67,13 @@ pub(super) fn steps(error: &ValidationError<'_>) -> Vec<Step> {
     front.chain(steps).collect()
 }
 
-fn text(segment: LocationSegment<'_>) -> String {
-    segment.to_string()
+fn text(segment: Option<&LocationSegment<'_>>) -> String {
+    segment.map_or_else(String::new, ToString::to_string)
 }
 
-fn index(segment: Option<LocationSegment<'_>>) -> usize {
+fn index(segment: Option<&LocationSegment<'_>>) -> usize {
     match segment {
-        Some(LocationSegment::Index(index)) => index,
+        Some(LocationSegment::Index(index)) => *index,
         _ => 0,
     }
 }

@@ -1,4 +1,7 @@
-//! The keywords that judge strings, replaced so that secret references pass them.
+//! Keywords of JSON Schema that are replaced.
+//!
+//! Those that judge strings, so that secret references pass them; and `dependentRequired`, so that
+//! its message can name the member that asks for another one.
 
 use jsonschema::{Keyword, ValidationError};
 use serde_json::Value;
@@ -14,6 +17,9 @@ pub(super) enum StringRule {
     /// `pattern`, with its source
     Pattern(Box<fancy_regex::Regex>, String),
 }
+
+/// `dependentRequired`: members, each with those that must be there when it is.
+pub(super) struct Dependencies(Vec<(String, Vec<String>)>);
 
 /// A keyword as the validator keeps it.
 pub(super) type BoxedKeyword = Box<dyn for<'i> Keyword<'i>>;
@@ -81,4 +87,58 @@ pub(super) fn pattern(value: &Value) -> Result<BoxedKeyword, ValidationError<'st
         Box::new(regex),
         source.to_owned(),
     )))
+}
+
+// === impl Dependencies ===
+
+impl<'i> Keyword<'i> for Dependencies {
+    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
+        match self.missing(instance) {
+            Some((name, given)) => Err(ValidationError::custom(format!(
+                "property \"{name}\" is required when \"{given}\" is set"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        self.missing(instance).is_none()
+    }
+}
+
+impl Dependencies {
+    fn missing(&self, instance: &Value) -> Option<(&str, &str)> {
+        let object = instance.as_object()?;
+        let given = self
+            .0
+            .iter()
+            .filter(|(given, _)| object.contains_key(given));
+        given
+            .flat_map(|(given, names)| {
+                names
+                    .iter()
+                    .map(move |name| (name.as_str(), given.as_str()))
+            })
+            .find(|(name, _)| !object.contains_key(*name))
+    }
+}
+
+/// Builds `dependentRequired`.
+pub(super) fn dependencies(value: &Value) -> Result<BoxedKeyword, ValidationError<'static>> {
+    let names = |names: &Value| -> Option<Vec<String>> {
+        let names = names.as_array()?.iter();
+        names.map(|name| name.as_str().map(str::to_owned)).collect()
+    };
+    let dependencies: Option<Vec<_>> = value.as_object().and_then(|members| {
+        let members = members.iter();
+        members
+            .map(|(given, value)| Some((given.clone(), names(value)?)))
+            .collect()
+    });
+    match dependencies {
+        Some(dependencies) => Ok(Box::new(Dependencies(dependencies))),
+        None => Err(ValidationError::schema(
+            "dependentRequired must hold arrays of names",
+        )),
+    }
 }
