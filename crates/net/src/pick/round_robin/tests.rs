@@ -1,1 +1,127 @@
+use std::collections::HashMap;
 
+use super::{RoundRobin, Tried};
+
+fn picks(picker: &RoundRobin, count: usize) -> Vec<usize> {
+    (0..count)
+        .map(|_| picker.pick(&Tried::new()).unwrap())
+        .collect()
+}
+
+fn tally(picks: &[usize]) -> HashMap<usize, usize> {
+    picks.iter().fold(HashMap::new(), |mut tally, index| {
+        *tally.entry(*index).or_default() += 1;
+        tally
+    })
+}
+
+#[test]
+fn heavy_targets_come_first_and_are_interleaved() {
+    let picker = RoundRobin::from_first([4, 2, 1]);
+    assert_eq!(picks(&picker, 7), [0, 0, 0, 1, 0, 1, 2]);
+    assert_eq!(picks(&picker, 7), [0, 0, 0, 1, 0, 1, 2]);
+}
+
+#[test]
+fn common_divisor_shortens_the_round() {
+    let picker = RoundRobin::from_first([400, 200, 100]);
+    assert_eq!(picks(&picker, 7), [0, 0, 0, 1, 0, 1, 2]);
+}
+
+#[test]
+fn every_window_of_one_round_is_exact() {
+    let picker = RoundRobin::new([8, 2, 5]);
+    let picks = picks(&picker, 150);
+    for window in picks.windows(15) {
+        assert_eq!(tally(window), HashMap::from([(0, 8), (1, 2), (2, 5)]));
+    }
+}
+
+#[test]
+fn equal_weights_take_turns_from_a_random_start() {
+    let starts: Vec<usize> = (0..200)
+        .map(|_| picks(&RoundRobin::new([1, 1, 1]), 1)[0])
+        .collect();
+    assert_eq!(tally(&starts).len(), 3);
+    let picker = RoundRobin::new([1, 1, 1]);
+    let first = picks(&picker, 1)[0];
+    assert_eq!(picks(&picker, 3), [(first + 1) % 3, (first + 2) % 3, first]);
+}
+
+#[test]
+fn single_target_is_picked_whatever_its_weight() {
+    assert_eq!(picks(&RoundRobin::new([0]), 3), [0, 0, 0]);
+    assert_eq!(picks(&RoundRobin::new([7]), 3), [0, 0, 0]);
+    assert_eq!(RoundRobin::new([0]).pick(&Tried::from_iter([0])), None);
+}
+
+#[test]
+fn nothing_to_pick_from_gives_nothing() {
+    let picker = RoundRobin::new([]);
+    assert!(picker.is_empty());
+    assert_eq!(picker.pick(&Tried::new()), None);
+    assert_eq!(picker.pick(&Tried::from_iter([3])), None);
+}
+
+#[test]
+fn zero_weight_is_never_picked_beside_others() {
+    let picker = RoundRobin::new([0, 1, 0, 3]);
+    assert_eq!(
+        tally(&picks(&picker, 40)),
+        HashMap::from([(1, 10), (3, 30)])
+    );
+}
+
+#[test]
+fn zero_weight_is_not_a_last_resort_and_nothing_tried_comes_twice() {
+    let picker = RoundRobin::new([0, 1, 3]);
+    let first = picker.pick(&Tried::new()).unwrap();
+    let second = picker.pick(&Tried::from_iter([first])).unwrap();
+    assert_eq!(tally(&[first, second]), HashMap::from([(1, 1), (2, 1)]));
+    assert_eq!(picker.pick(&Tried::from_iter([1, 2])), None);
+}
+
+#[test]
+fn all_zero_means_all_equal() {
+    let picker = RoundRobin::new([0, 0, 0]);
+    assert_eq!(
+        tally(&picks(&picker, 30)),
+        HashMap::from([(0, 10), (1, 10), (2, 10)])
+    );
+    assert_eq!(picker.pick(&Tried::from_iter([0, 2])), Some(1));
+}
+
+#[test]
+fn light_target_is_reached_at_once_when_the_heavy_one_is_tried() {
+    let picker = RoundRobin::from_first([1_000_000, 1]);
+    assert_eq!(picker.pick(&Tried::from_iter([0])), Some(1));
+    assert_eq!(picker.pick(&Tried::new()), Some(0));
+}
+
+#[test]
+fn picks_from_several_threads_share_one_round() {
+    let picker = RoundRobin::new([5, 3, 2]);
+    let all: Vec<usize> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| picks(&picker, 250)))
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(tally(&all), HashMap::from([(0, 500), (1, 300), (2, 200)]));
+}
+
+#[test]
+fn tried_holds_any_number_of_targets() {
+    let mut tried = Tried::new();
+    assert!(tried.is_empty());
+    for index in [0, 63, 64, 500] {
+        tried.add(index);
+        tried.add(index);
+        assert!(tried.contains(index));
+    }
+    assert_eq!(tried.len(), 4);
+    assert!(!tried.contains(1) && !tried.contains(501) && !tried.contains(10_000));
+}

@@ -1,0 +1,8 @@
+//! Everything that needs a real socket.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tls;

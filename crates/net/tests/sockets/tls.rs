@@ -1,0 +1,222 @@
+//! TLS to real servers with certificates made for the occasion.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Request, Version};
+use net::{
+    NetError, Origin, OriginSettings, Phase, Scheme, Timeouts,
+    tls::{Certificate, CertificateTable, ClientTls, Pem, SniResolver, Trust, server_config},
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::stage::{PATIENT, Stage, get, text};
+
+const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+
+/// A certificate that vouches for itself, as PEM and loaded.
+struct Made {
+    pem: String,
+    certificate: Certificate,
+}
+
+impl Made {
+    fn new(name: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let pem = made.cert.pem();
+        let key = Pem::text(made.signing_key.serialize_pem());
+        let certificate = Certificate::load(&Pem::text(&pem), &key).unwrap();
+        Self { pem, certificate }
+    }
+
+    fn trusted(&self) -> ClientTls {
+        let trust = Trust::webpki().with(&Pem::text(&self.pem)).unwrap();
+        ClientTls::trusting(&trust).unwrap()
+    }
+}
+
+/// What was agreed on, and the connection.
+struct Greeted {
+    name: Option<String>,
+    protocol: Vec<u8>,
+    _stream: TlsStream<TcpStream>,
+}
+
+/// Shakes hands and answers one request.
+async fn greet(stage: &Stage, resolver: &Arc<SniResolver>) -> Option<Greeted> {
+    let config = server_config(Arc::clone(resolver), true).unwrap();
+    let actor = stage.next().await;
+    let mut stream = TlsAcceptor::from(config).accept(actor.stream).await.ok()?;
+    let session = stream.get_ref().1;
+    let name = session.server_name().map(str::to_owned);
+    let protocol = session.alpn_protocol().unwrap_or_default().to_vec();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        tokio::io::AsyncReadExt::read_buf(&mut stream, &mut heard)
+            .await
+            .ok()?;
+    }
+    stream.write_all(HELLO).await.unwrap();
+    stream.flush().await.unwrap();
+    Some(Greeted {
+        name,
+        protocol,
+        _stream: stream,
+    })
+}
+
+fn settings(stage: &Stage, name: &str) -> OriginSettings {
+    let mut settings = OriginSettings::new(Scheme::Https, Arc::from("127.0.0.1"), stage.port);
+    settings.server_name = Some(Arc::from(name));
+    settings
+}
+
+fn single(made: &Made) -> Arc<SniResolver> {
+    Arc::new(SniResolver::new(CertificateTable::single(
+        made.certificate.clone(),
+    )))
+}
+
+#[tokio::test]
+async fn trusted_certificate_with_the_right_name_is_accepted() {
+    let (stage, made) = (Stage::open().await, Made::new("api.test"));
+    let mut settings = settings(&stage, "api.test");
+    settings.tls = Some(made.trusted());
+    let origin = Origin::new(settings).unwrap();
+    let resolver = single(&made);
+    let (answer, agreed) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+    let answer = answer.unwrap();
+    assert_eq!(answer.head.version, Version::HTTP_11);
+    assert_eq!(text(answer).await.unwrap(), "hello");
+    let agreed = agreed.unwrap();
+    assert_eq!(agreed.name.as_deref(), Some("api.test"));
+    assert_eq!(agreed.protocol, b"http/1.1");
+}
+
+#[tokio::test]
+async fn unknown_certificate_is_refused_by_default() {
+    let (stage, made) = (Stage::open().await, Made::new("api.test"));
+    let origin = Origin::new(settings(&stage, "api.test")).unwrap();
+    let resolver = single(&made);
+    let (answer, served) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+    let error = answer.unwrap_err();
+    assert!(matches!(error, NetError::Tls(_)), "{error:?}");
+    assert!(!error.is_timeout());
+    assert!(served.is_none());
+}
+
+#[tokio::test]
+async fn trusted_certificate_with_another_name_is_refused() {
+    let (stage, made) = (Stage::open().await, Made::new("api.test"));
+    let mut settings = settings(&stage, "other.test");
+    settings.tls = Some(made.trusted());
+    let origin = Origin::new(settings).unwrap();
+    let resolver = single(&made);
+    let (answer, served) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+    assert!(matches!(answer.unwrap_err(), NetError::Tls(_)));
+    assert!(served.is_none());
+}
+
+#[tokio::test]
+async fn anything_is_accepted_without_verification() {
+    let (stage, made) = (Stage::open().await, Made::new("api.test"));
+    let mut settings = settings(&stage, "other.test");
+    settings.verify = false;
+    let origin = Origin::new(settings).unwrap();
+    let resolver = single(&made);
+    let (answer, _greeted) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+    assert_eq!(text(answer.unwrap()).await.unwrap(), "hello");
+    assert_eq!(origin.idle_connections(), 1);
+}
+
+#[tokio::test]
+async fn certificate_table_can_be_exchanged_between_handshakes() {
+    let (stage, old, new) = (
+        Stage::open().await,
+        Made::new("api.test"),
+        Made::new("api.test"),
+    );
+    let resolver = single(&old);
+    let mut settings = settings(&stage, "api.test");
+    settings.tls = Some(new.trusted());
+    settings.keepalive = None;
+    let origin = Origin::new(settings).unwrap();
+    let (answer, _) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+    assert!(matches!(answer.unwrap_err(), NetError::Tls(_)));
+    let mut table = CertificateTable::default();
+    table.add("api.test", new.certificate.clone());
+    resolver.swap(table);
+    let (answer, _) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+    assert_eq!(text(answer.unwrap()).await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn handshake_without_a_certificate_for_the_name_is_aborted() {
+    let (stage, made) = (Stage::open().await, Made::new("api.test"));
+    let mut table = CertificateTable::default();
+    table.add("api.test", made.certificate.clone());
+    let resolver = Arc::new(SniResolver::new(table));
+    let mut settings = settings(&stage, "other.test");
+    settings.verify = false;
+    let origin = Origin::new(settings).unwrap();
+    let (answer, served) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+    assert!(matches!(answer.unwrap_err(), NetError::Tls(_)));
+    assert!(served.is_none());
+}
+
+#[tokio::test]
+async fn server_that_does_not_shake_hands_is_a_timeout() {
+    let stage = Stage::open().await;
+    let origin = Origin::new(settings(&stage, "api.test")).unwrap();
+    let timeouts = Timeouts {
+        connect: Duration::from_millis(50),
+        ..PATIENT
+    };
+    let upstream = async {
+        let mut actor = stage.next().await;
+        actor.is_left().await;
+    };
+    let (answer, ()) = tokio::join!(origin.send(get(), timeouts), upstream);
+    assert_eq!(answer.unwrap_err().phase(), Some(Phase::Tls));
+}
+
+#[test]
+fn name_that_no_certificate_can_bear_is_an_error_at_once() {
+    let settings = OriginSettings::new(Scheme::Https, Arc::from("not a name"), 443);
+    let error = Origin::new(settings).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "unusable upstream: \"not a name\" is not a host name or an IP address"
+    );
+}
+
+#[test]
+fn authority_leaves_the_schemes_own_port_out() {
+    let authority = |scheme, host: &str, port| {
+        let origin = Origin::new(OriginSettings::new(scheme, Arc::from(host), port)).unwrap();
+        origin.authority().to_owned()
+    };
+    assert_eq!(authority(Scheme::Https, "api.test", 443), "api.test");
+    assert_eq!(authority(Scheme::Https, "api.test", 80), "api.test:80");
+    assert_eq!(authority(Scheme::Http, "api.test", 80), "api.test");
+    assert_eq!(authority(Scheme::Http, "::1", 8080), "[::1]:8080");
+}
+
+#[tokio::test]
+async fn request_target_may_carry_the_callers_own_host() {
+    let stage = Stage::open().await;
+    let origin = stage.origin();
+    let upstream = async {
+        let mut actor = stage.next().await;
+        let heard = actor.hear().await;
+        actor.say(HELLO).await;
+        heard
+    };
+    let request = Request::get("/")
+        .header("host", "mine.test")
+        .body(net::RequestBody::Empty);
+    let (answer, heard) = tokio::join!(origin.send(request.unwrap(), PATIENT), upstream);
+    answer.unwrap();
+    assert_eq!(heard.matches("host: ").count(), 1);
+    assert!(heard.contains("host: mine.test\r\n"));
+}
