@@ -1,1 +1,21 @@
-//! The `ai` crate.
+//! One AI exchange: a client's request judged, shaped, sent to an instance, its answer relayed.
+//!
+//! Knows: every dialect and provider (as data of `llm`), how a request becomes an upstream call, and
+//! how an answer is read while it is relayed.
+//!
+//! Does not know: which plugin called, or how its configuration is written.
+
+mod attempt;
+mod endpoint;
+mod instance;
+mod intake;
+mod limits;
+mod outgoing;
+mod query;
+mod relay;
+
+pub use attempt::attempt;
+pub use endpoint::{Endpoint, EndpointError};
+pub use instance::{Instance, InstanceError, InstanceSettings};
+pub use intake::intake;
+pub use limits::Limits;

@@ -14,7 +14,7 @@ pub struct Attempt {
     /// `http` or `https`.
     pub scheme: &'static str,
     /// Path sent upstream, without query.
-    pub path: String,
+    pub path: Arc<str>,
     /// Upstream status, or the status that stands for a transport failure.
     pub status: Option<u16>,
     /// Time to connect; `None` when a pooled connection served.

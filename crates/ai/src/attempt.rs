@@ -1,0 +1,280 @@
+//! One upstream call: sent, judged, and turned into an answer or a fault.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body::Body;
+use llm::{Dialect, Ended};
+use net::{Answer, NetError};
+use plugin::{
+    Attempt, AttemptGuard, Ctx, Fault, Phases, Reply, ReplyBody, ReplySource, Say, Want, Whose,
+};
+use smallvec::SmallVec;
+
+use crate::instance::Instance;
+use crate::limits::Limits;
+use crate::outgoing::{Outgoing, compose};
+use crate::relay::{Opening, StreamRelay};
+
+/// Held while an attempt is in flight.
+pub(crate) type Guards = SmallVec<[AttemptGuard; 1]>;
+
+/// How the answer's body reaches the client.
+enum Way {
+    /// Event by event, while it arrives.
+    Events,
+    /// Bytes that nobody here can read, while they arrive.
+    Raw,
+    /// Read to its end first, since usage and size decide what is sent.
+    Whole,
+}
+
+/// Asks `instance` what the client asked.
+///
+/// # Errors
+/// A [`Fault`]; [`Fault::retry`] tells whether another instance may be asked. Nothing has reached
+/// the client then.
+pub async fn attempt(ctx: &mut Ctx, instance: &Instance, limits: &Limits) -> Result<Reply, Fault> {
+    let outgoing = compose(ctx, instance)?;
+    let Some(upstream) = &instance.upstream else {
+        return Err(no_host(instance));
+    };
+    let guards = guards(ctx);
+    let start = Instant::now();
+    ctx.attempts.push(Attempt {
+        address: upstream.address.clone(),
+        host: upstream.host.clone(),
+        scheme: upstream.origin.scheme().as_str(),
+        path: outgoing.path.clone(),
+        ..Attempt::default()
+    });
+    let Outgoing {
+        request, dialect, ..
+    } = outgoing;
+    match upstream.origin.send(request, limits.timeouts()).await {
+        Err(error) => Err(unreached(ctx, &error, start)),
+        Ok(answer) => {
+            record_head(ctx, &answer, start);
+            judge(
+                ctx,
+                answer,
+                Opening {
+                    dialect,
+                    start,
+                    guards,
+                },
+                limits,
+            )
+            .await
+        }
+    }
+}
+
+fn guards(ctx: &mut Ctx) -> Guards {
+    if !ctx.chains.iter().any(|chain| chain.has(Phases::ATTEMPT)) {
+        return Guards::new();
+    }
+    let chains = ctx.chains.clone();
+    chains.iter().flat_map(|chain| chain.attempt(ctx)).collect()
+}
+
+async fn judge(
+    ctx: &mut Ctx,
+    mut answer: Answer,
+    opening: Opening,
+    limits: &Limits,
+) -> Result<Reply, Fault> {
+    let status = answer.head.status;
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        return Err(diverted(ctx, answer, opening.start, limits).await);
+    }
+    let declared = answer.body.size_hint().exact();
+    if let (Some(length), Some(limit)) = (declared, limits.max_response_bytes)
+        && length > limit
+    {
+        return Err(too_large(ctx, opening.start));
+    }
+    let headers = relayed_headers(&mut answer.head.headers);
+    let way = way(&headers, opening.dialect, declared, limits);
+    let body = match way {
+        Way::Whole => ReplyBody::Full(whole(ctx, answer, &opening, limits).await?),
+        Way::Events | Way::Raw => {
+            let events = matches!(way, Way::Events);
+            let relay = StreamRelay::open(ctx, answer.body, opening, events, limits).await?;
+            ReplyBody::Relay(Box::new(relay))
+        }
+    };
+    Ok(Reply {
+        status,
+        headers,
+        body,
+        source: ReplySource::Upstream,
+    })
+}
+
+fn way(headers: &HeaderMap, dialect: Dialect, declared: Option<u64>, limits: &Limits) -> Way {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    let is_coded = headers.contains_key(header::CONTENT_ENCODING);
+    if memchr::memmem::find(kind, b"text/event-stream").is_some() {
+        return if is_coded { Way::Raw } else { Way::Events };
+    }
+    let is_unread = is_coded || dialect == Dialect::Passthrough;
+    // Under a size limit the whole is read first, so that an answer is never cut in the middle.
+    if is_unread && declared != Some(0) && limits.max_response_bytes.is_none() {
+        return Way::Raw;
+    }
+    Way::Whole
+}
+
+/// Reads a JSON answer whole and takes usage, text and flags from it.
+async fn whole(
+    ctx: &mut Ctx,
+    answer: Answer,
+    opening: &Opening,
+    limits: &Limits,
+) -> Result<Bytes, Fault> {
+    let limit = limits
+        .max_response_bytes
+        .and_then(|limit| usize::try_from(limit).ok());
+    let bytes = match answer.body.read_whole(limit.unwrap_or(usize::MAX)).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Err(too_large(ctx, opening.start)),
+        Err(error) => {
+            record_end(ctx, opening.start.elapsed(), 0, Ended::ReadError);
+            let say = Say::Text(format!("could not read the upstream's answer: {error}"));
+            let fault = Fault::new(Whose::Upstream, StatusCode::INTERNAL_SERVER_ERROR, say);
+            return Err(fault.because(Chain(&error)).elsewhere());
+        }
+    };
+    let elapsed = opening.start.elapsed();
+    let wants_text = limits.log_payloads || ctx.want.has(Want::TEXT);
+    let reading = opening
+        .dialect
+        .protocol()
+        .read(&bytes, llm::Want { text: wants_text });
+    if let Some(exchange) = &mut ctx.exchange {
+        exchange.usage = reading.usage.unwrap_or_default();
+        exchange.has_tool_calls = reading.has_tool_calls;
+        exchange.text_known = reading.text.is_some();
+        exchange.text = reading.text.unwrap_or_default();
+        exchange.time_to_first_token_ms = Some(millis(elapsed));
+    }
+    record_end(ctx, elapsed, bytes.len() as u64, Ended::Complete);
+    Ok(bytes)
+}
+
+/// An answer of a status that another instance may do better: its bytes are kept for the client.
+async fn diverted(ctx: &mut Ctx, mut answer: Answer, start: Instant, limits: &Limits) -> Fault {
+    const MOST: usize = 8 * 1024 * 1024;
+    let status = answer.head.status;
+    let kind = answer.head.headers.remove(header::CONTENT_TYPE);
+    let coding = answer.head.headers.remove(header::CONTENT_ENCODING);
+    let limit = limits
+        .max_response_bytes
+        .and_then(|limit| usize::try_from(limit).ok());
+    answer.body.forbid_reuse();
+    let read = answer
+        .body
+        .read_whole(limit.unwrap_or(MOST).min(MOST))
+        .await;
+    // The status is the news; a body that cannot be read leaves it without details.
+    let bytes = read.ok().flatten().unwrap_or_default();
+    let elapsed = start.elapsed();
+    if let Some(exchange) = &mut ctx.exchange {
+        exchange.time_to_first_token_ms = Some(millis(elapsed));
+    }
+    record_end(ctx, elapsed, bytes.len() as u64, Ended::Failed);
+    let fault = Fault::new(Whose::Upstream, status, Say::Raw(bytes, kind)).elsewhere();
+    match coding {
+        Some(coding) => fault.header(header::CONTENT_ENCODING, coding),
+        None => fault,
+    }
+}
+
+/// The only headers that pass back: what the bytes are, and how they are coded.
+fn relayed_headers(upstream: &mut HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
+        if let Some(value) = upstream.remove(&name) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+fn no_host(instance: &Instance) -> Fault {
+    let say = Say::ErrorMsg(format!(
+        "no upstream host: provider {} has none of its own, expected override.endpoint",
+        instance.provider.name
+    ));
+    Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say)
+}
+
+fn unreached(ctx: &mut Ctx, error: &NetError, start: Instant) -> Fault {
+    let status = status_of(error);
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.status = Some(status.as_u16());
+    }
+    record_end(ctx, start.elapsed(), 0, Ended::Failed);
+    Fault::new(Whose::Upstream, status, Say::ErrorMsg(error.to_string()))
+        .because(Chain(error))
+        .elsewhere()
+}
+
+fn too_large(ctx: &mut Ctx, start: Instant) -> Fault {
+    record_end(ctx, start.elapsed(), 0, Ended::SizeLimit);
+    let say = Say::Text("max_response_bytes exceeded".to_owned());
+    Fault::new(Whose::Upstream, StatusCode::BAD_GATEWAY, say).elsewhere()
+}
+
+/// 504 when time ran out, 500 for everything else, as APISIX answers.
+pub(crate) fn status_of(error: &NetError) -> StatusCode {
+    if error.is_timeout() {
+        StatusCode::GATEWAY_TIMEOUT
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+}
+
+fn record_head(ctx: &mut Ctx, answer: &Answer, start: Instant) {
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.status = Some(answer.head.status.as_u16());
+        attempt.connect = answer.connect;
+        attempt.header = Some(start.elapsed());
+    }
+}
+
+/// Writes how an attempt ended into the request's record.
+pub(crate) fn record_end(ctx: &mut Ctx, elapsed: Duration, length: u64, ended: Ended) {
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.response = Some(elapsed);
+        attempt.length = length;
+    }
+    if let Some(exchange) = &mut ctx.exchange {
+        exchange.upstream_response_time_ms = Some(millis(elapsed));
+        exchange.ended = ended;
+        exchange.done = true;
+    }
+}
+
+pub(crate) fn millis(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error with everything that caused it, for the operator's log.
+pub(crate) struct Chain<'a>(pub(crate) &'a NetError);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = std::error::Error::source(self.0);
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

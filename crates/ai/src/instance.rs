@@ -1,0 +1,256 @@
+//! One configured upstream model: everything about it that can be prepared before a request.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, uri::PathAndQuery};
+use llm::{Dialect, Origin as Home, Provider, TokenCap, bridge};
+use net::{NetError, Origin, OriginSettings, Scheme};
+use plugin::Living;
+use wire::json::Edits;
+
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::limits::Limits;
+use crate::query::{Argument, argument, arguments, joined};
+
+/// What a configuration says of one instance, as plain values.
+#[derive(Debug)]
+pub struct InstanceSettings {
+    /// Name in logs, metrics and limits.
+    pub name: Arc<str>,
+    /// Who is spoken to.
+    pub provider: &'static Provider,
+    /// `override.endpoint`.
+    pub endpoint: Option<String>,
+    /// `auth.header`: name and value.
+    pub headers: Vec<(String, String)>,
+    /// `auth.query`: name and value.
+    pub query: Vec<(String, String)>,
+    /// `options.model`.
+    pub model: Option<String>,
+    /// `options`: member name and JSON text.
+    pub options: Vec<(String, String)>,
+    /// `override.llm_options.max_tokens`.
+    pub max_tokens: Option<u64>,
+    /// `override.request_body`: per dialect, member name and JSON text.
+    pub patches: Vec<(Dialect, Vec<(String, String)>)>,
+    /// `override.request_body_force_override`.
+    pub force: bool,
+}
+
+/// A configured upstream model, ready for requests.
+#[derive(Debug)]
+pub struct Instance {
+    pub(crate) name: Arc<str>,
+    pub(crate) provider: &'static Provider,
+    /// `None` when neither the provider nor the configuration names a host.
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) model: Option<Arc<str>>,
+    /// One per dialect that the provider speaks.
+    targets: Vec<Target>,
+    /// What is changed in a body of no known dialect.
+    pub(crate) passthrough: Edits,
+    /// Path that replaces the client's, for bodies of no known dialect.
+    pub(crate) path: Option<Arc<str>>,
+    /// `auth.query`, which nobody can replace.
+    pub(crate) auth_query: Vec<Argument<'static>>,
+    /// The endpoint's own arguments.
+    pub(crate) endpoint_query: Vec<Argument<'static>>,
+}
+
+/// Where an instance is.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) origin: Arc<Origin>,
+    /// `host:port`.
+    pub(crate) address: Arc<str>,
+    pub(crate) host: Arc<str>,
+}
+
+/// How one dialect is sent to this instance.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) dialect: Dialect,
+    pub(crate) path: Arc<str>,
+    pub(crate) path_and_query: PathAndQuery,
+    /// Changes of the body after the dialect's own preparation.
+    pub(crate) edits: Edits,
+}
+
+/// A setting that cannot be used; each names its field.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// The endpoint is not a URL.
+    #[error("override.endpoint: {0}")]
+    Endpoint(#[from] EndpointError),
+    /// A header cannot be sent.
+    #[error("auth.header.{name}: expected a header name and a value without control characters")]
+    Header {
+        /// Name as configured.
+        name: String,
+    },
+    /// The host cannot be used.
+    #[error("override.endpoint: {0}")]
+    Origin(#[from] NetError),
+    /// Path and query do not make a request target.
+    #[error("override.endpoint: expected a path and query that a request can carry")]
+    Path,
+}
+
+// === impl Instance ===
+
+impl Instance {
+    /// Prepares an instance; its connections are shared with every other of the same target.
+    ///
+    /// # Errors
+    /// [`InstanceError`] names the field.
+    pub fn new(
+        settings: &InstanceSettings,
+        limits: &Limits,
+        living: &Living,
+    ) -> Result<Self, InstanceError> {
+        let endpoint = settings
+            .endpoint
+            .as_deref()
+            .map(Endpoint::parse)
+            .transpose()?;
+        let upstream = upstream(settings.provider, endpoint.as_ref(), limits, living)?;
+        let auth_query: Vec<_> = settings
+            .query
+            .iter()
+            .map(|(name, value)| argument(name, value))
+            .collect();
+        let endpoint_query: Vec<_> = endpoint
+            .as_ref()
+            .and_then(|endpoint| endpoint.query.as_deref())
+            .map(|query| arguments(query).map(owned).collect())
+            .unwrap_or_default();
+        let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.clone());
+        let mut instance = Self {
+            headers: headers(&settings.headers)?,
+            model: settings.model.as_deref().map(Into::into),
+            targets: Vec::new(),
+            passthrough: edits(settings, Dialect::Passthrough, TokenCap::None),
+            name: settings.name.clone(),
+            provider: settings.provider,
+            upstream,
+            path,
+            auth_query,
+            endpoint_query,
+        };
+        for ability in settings.provider.speaks {
+            let path = instance.path.clone().unwrap_or_else(|| ability.path.into());
+            instance.targets.push(Target {
+                dialect: ability.dialect,
+                path_and_query: instance.path_and_query(&path)?,
+                path,
+                edits: edits(settings, ability.dialect, ability.cap),
+            });
+        }
+        Ok(instance)
+    }
+
+    /// Its name in logs, metrics and limits.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether it has a host; without one every request fails.
+    pub fn has_host(&self) -> bool {
+        self.upstream.is_some()
+    }
+
+    /// How a known dialect is sent; `None` for those of no known dialect.
+    pub(crate) fn target(&self, bridge: bridge::Bridge) -> Option<&Target> {
+        match bridge {
+            bridge::Bridge::Verbatim(ability) => self
+                .targets
+                .iter()
+                .find(|target| target.dialect == ability.dialect),
+            bridge::Bridge::Passthrough => None,
+        }
+    }
+
+    /// `auth.query`, overridden by the endpoint's own arguments, after `path`.
+    fn path_and_query(&self, path: &str) -> Result<PathAndQuery, InstanceError> {
+        let taken = |name: &[u8]| self.endpoint_query.iter().any(|own| own.name == name);
+        let kept = self
+            .auth_query
+            .iter()
+            .filter(|argument| !taken(&argument.name));
+        let texts = kept
+            .chain(&self.endpoint_query)
+            .map(|argument| argument.text.as_ref());
+        PathAndQuery::try_from(joined(path, texts)).map_err(|_| InstanceError::Path)
+    }
+}
+
+fn owned(argument: Argument<'_>) -> Argument<'static> {
+    Argument {
+        name: argument.name.into_owned().into(),
+        text: argument.text.into_owned().into(),
+    }
+}
+
+fn upstream(
+    provider: &Provider,
+    endpoint: Option<&Endpoint>,
+    limits: &Limits,
+    living: &Living,
+) -> Result<Option<Upstream>, InstanceError> {
+    let (scheme, host, port): (Scheme, Arc<str>, u16) = match (endpoint, provider.origin) {
+        (Some(endpoint), _) => (endpoint.scheme, endpoint.host.clone(), endpoint.port),
+        (None, Home::Fixed(host)) => (Scheme::Https, host.into(), 443),
+        (None, Home::Endpoint) => return Ok(None),
+    };
+    let mut settings = OriginSettings::new(scheme, host.clone(), port);
+    settings.verify = limits.verify;
+    settings.keepalive = limits.keepalive;
+    let identity = format!(
+        "{scheme:?}|{host}|{port}|{}|{:?}",
+        settings.verify, settings.keepalive
+    );
+    let origin = living.share(&identity, || Origin::new(settings))?;
+    Ok(Some(Upstream {
+        origin,
+        address: format!("{host}:{port}").into(),
+        host,
+    }))
+}
+
+fn headers(pairs: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, InstanceError> {
+    let one = |(name, value): &(String, String)| {
+        let fault = || InstanceError::Header { name: name.clone() };
+        let mut sent = HeaderValue::from_str(value).map_err(|_| fault())?;
+        sent.set_sensitive(true);
+        Ok((
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?,
+            sent,
+        ))
+    };
+    pairs.iter().map(one).collect()
+}
+
+/// Options, then the token limit, then patches, then the provider's own removal: later wins.
+fn edits(settings: &InstanceSettings, dialect: Dialect, cap: TokenCap) -> Edits {
+    let mut edits = Edits::new();
+    for (name, value) in &settings.options {
+        edits.set(name.clone(), value.clone());
+    }
+    if let Some(max_tokens) = settings.max_tokens {
+        cap.apply(max_tokens, &mut edits);
+    }
+    for (_, members) in settings
+        .patches
+        .iter()
+        .filter(|(target, _)| *target == dialect)
+    {
+        for (name, value) in members {
+            edits.merge(name.clone(), value.clone(), settings.force);
+        }
+    }
+    if settings.provider.remove_model {
+        edits.remove("model");
+    }
+    edits
+}

@@ -1,0 +1,260 @@
+//! A streamed answer on its way through: its bytes untouched, its events read on the side.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body, Frame};
+use llm::{Dialect, Ended, EventReader};
+use net::{AnswerBody, NetError};
+use plugin::{Ctx, End, Fault, Relay, RelayError, Say, Want, Whose};
+use tokio::time::Sleep;
+use wire::sse::SseDecoder;
+
+use crate::attempt::{Chain, Guards, millis, record_end, status_of};
+use crate::limits::Limits;
+
+/// As much as one write joins; what one read of a socket delivers is rarely more.
+const JOIN_BYTES: usize = 64 * 1024;
+
+/// What the attempt hands to whoever takes the answer's body over.
+pub(crate) struct Opening {
+    pub(crate) dialect: Dialect,
+    pub(crate) start: Instant,
+    /// Kept until the answer is over.
+    pub(crate) guards: Guards,
+}
+
+/// The body of a streamed answer.
+///
+/// Polling it pulls from the upstream's socket, so the client's pace is the upstream's pace, and
+/// dropping it closes the upstream's connection.
+pub(crate) struct StreamRelay {
+    body: Option<AnswerBody>,
+    /// The first piece, read before the head of the answer was sent.
+    held: Option<Bytes>,
+    events: Option<Events>,
+    /// Fires when the answer has lasted too long; absent without such a limit.
+    deadline: Option<Pin<Box<Sleep>>>,
+    max_bytes: u64,
+    /// The length that the upstream declared.
+    declared: Option<u64>,
+    read: u64,
+    start: Instant,
+    ended: Ended,
+    guards: Guards,
+}
+
+/// The events of the answer, read beside the relay.
+struct Events {
+    decoder: SseDecoder,
+    reader: Box<dyn EventReader>,
+    wants_text: bool,
+}
+
+/// Why no more pieces come.
+enum Stop {
+    Failed(NetError),
+    /// A limit was hit; the piece that crossed it has been delivered.
+    Limit(Ended),
+}
+
+// === impl StreamRelay ===
+
+impl StreamRelay {
+    /// Takes over an answer's body and waits for its first piece, so that an upstream that breaks
+    /// before it can still be answered with an honest status.
+    ///
+    /// # Errors
+    /// An upstream's [`Fault`] when reading failed or a limit was hit before any byte came.
+    pub(crate) async fn open(
+        ctx: &mut Ctx,
+        mut body: AnswerBody,
+        opening: Opening,
+        reads_events: bool,
+        limits: &Limits,
+    ) -> Result<Self, Fault> {
+        let declared = body.size_hint().exact();
+        body.join_ready(if limits.join_writes { JOIN_BYTES } else { 0 });
+        let Opening {
+            dialect,
+            start,
+            guards,
+        } = opening;
+        let wants_text = limits.log_payloads || ctx.want.has(Want::TEXT);
+        let mut relay = Self {
+            body: Some(body),
+            held: None,
+            events: reads_events.then(|| Events {
+                decoder: SseDecoder::new(),
+                reader: dialect.protocol().reader(llm::Want { text: wants_text }),
+                wants_text,
+            }),
+            deadline: limits
+                .max_stream_duration
+                .map(|longest| Box::pin(tokio::time::sleep_until((start + longest).into()))),
+            max_bytes: limits.max_response_bytes.unwrap_or(u64::MAX),
+            declared,
+            read: 0,
+            start,
+            ended: Ended::Running,
+            guards,
+        };
+        match std::future::poll_fn(|task| relay.poll_piece(task, ctx)).await {
+            None => Ok(relay),
+            Some(Ok(piece)) => {
+                relay.held = Some(piece);
+                Ok(relay)
+            }
+            Some(Err(stop)) => Err(relay.fault(ctx, &stop)),
+        }
+    }
+
+    /// The next piece of the body, read for what it says.
+    fn poll_piece(
+        &mut self,
+        task: &mut Context<'_>,
+        ctx: &mut Ctx,
+    ) -> Poll<Option<Result<Bytes, Stop>>> {
+        loop {
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(None);
+            };
+            if self.read > self.max_bytes {
+                return Poll::Ready(Some(Err(self.stop(Stop::Limit(Ended::SizeLimit)))));
+            }
+            if let Some(deadline) = &mut self.deadline
+                && deadline.as_mut().poll(task).is_ready()
+            {
+                return Poll::Ready(Some(Err(self.stop(Stop::Limit(Ended::DurationLimit)))));
+            }
+            match ready!(Pin::new(body).poll_frame(task)) {
+                None => {
+                    self.ended = Ended::Complete;
+                    self.body = None;
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.stop(Stop::Failed(error))))),
+                Some(Ok(frame)) => {
+                    // Trailers say nothing that a client of these dialects reads.
+                    let Ok(piece) = frame.into_data() else {
+                        continue;
+                    };
+                    if piece.is_empty() {
+                        continue;
+                    }
+                    self.note(ctx, &piece);
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+            }
+        }
+    }
+
+    /// Closes the upstream's connection and remembers why.
+    fn stop(&mut self, stop: Stop) -> Stop {
+        self.ended = match &stop {
+            Stop::Limit(limit) => *limit,
+            Stop::Failed(NetError::Lost { .. }) => Ended::UpstreamCut,
+            Stop::Failed(_) => Ended::ReadError,
+        };
+        self.body = None;
+        stop
+    }
+
+    fn note(&mut self, ctx: &mut Ctx, piece: &Bytes) {
+        let is_first = self.read == 0;
+        self.read += piece.len() as u64;
+        let Some(exchange) = &mut ctx.exchange else {
+            return;
+        };
+        if is_first {
+            exchange.time_to_first_token_ms = Some(millis(self.start.elapsed()));
+        }
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        events.decoder.push(piece.clone());
+        while let Some(event) = events.decoder.next() {
+            let reading = events.reader.read(&event);
+            if let Some(usage) = reading.usage {
+                exchange.usage = usage;
+            }
+            exchange.has_tool_calls |= reading.has_tool_calls;
+            exchange.done |= reading.is_done;
+            exchange.text.push_str(reading.text);
+        }
+        exchange.text_known = events.wants_text;
+        if events.decoder.overflowed() {
+            tracing::warn!("an upstream event is too large to be read, its bytes are relayed");
+        }
+    }
+
+    fn fault(&mut self, ctx: &mut Ctx, stop: &Stop) -> Fault {
+        record_end(ctx, self.start.elapsed(), self.read, self.ended);
+        let (status, say) = match stop {
+            Stop::Failed(error) => (status_of(error), Say::ErrorMsg(error.to_string())),
+            Stop::Limit(Ended::DurationLimit) => (
+                StatusCode::GATEWAY_TIMEOUT,
+                Say::Text("max_stream_duration_ms exceeded".to_owned()),
+            ),
+            Stop::Limit(_) => (
+                StatusCode::BAD_GATEWAY,
+                Say::Text("max_response_bytes exceeded".to_owned()),
+            ),
+        };
+        let fault = Fault::new(Whose::Upstream, status, say).elsewhere();
+        match stop {
+            Stop::Failed(error) => fault.because(Chain(error)),
+            Stop::Limit(_) => fault,
+        }
+    }
+}
+
+impl Relay for StreamRelay {
+    fn poll_frame(
+        &mut self,
+        task: &mut Context<'_>,
+        ctx: &mut Ctx,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if let Some(piece) = self.held.take() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        Poll::Ready(match ready!(self.poll_piece(task, ctx)) {
+            None => None,
+            Some(Ok(piece)) => Some(Ok(Frame::data(piece))),
+            Some(Err(Stop::Limit(limit))) => {
+                // The client sees the missing terminator of its protocol.
+                let limit = limit.name();
+                tracing::warn!(
+                    limit,
+                    bytes = self.read,
+                    "a streamed answer was ended by a limit"
+                );
+                None
+            }
+            Some(Err(Stop::Failed(error))) => {
+                tracing::warn!(error = %Chain(&error), "an upstream broke off its answer");
+                Some(Err(if error.is_timeout() {
+                    RelayError::UpstreamStalled
+                } else {
+                    RelayError::UpstreamCut
+                }))
+            }
+        })
+    }
+
+    fn close(&mut self, ctx: &mut Ctx, end: End) {
+        self.body = None;
+        if end == End::ClientGone && matches!(self.ended, Ended::Running | Ended::Complete) {
+            self.ended = Ended::ClientGone;
+        }
+        record_end(ctx, self.start.elapsed(), self.read, self.ended);
+        self.guards.clear();
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.declared
+    }
+}
