@@ -29,9 +29,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use inspect::{Inspector, Offence, Part};
 
-/// What the server is given instead of an offending head: an end of line, and a byte that may stand
-/// nowhere in a head. It is wrong at the beginning, inside and behind every element of a head.
-pub const POISON: &[u8] = b"\r\n\0\r\n\r\n";
+/// What the server is given instead of an offending head.
+///
+/// It begins with a byte that may stand nowhere in a head, and not with a line end, which could
+/// complete one. The line ends behind it keep a parser from waiting for more.
+pub const POISON: &[u8] = b"\0\r\n\r\n";
 
 /// How much of what the client still sends is thrown away when a refused connection is closed.
 /// Closing with unread bytes would reset the connection and could take the answer with it.

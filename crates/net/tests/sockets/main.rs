@@ -5,4 +5,6 @@ mod client;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod strict;
+#[cfg(test)]
 mod tls;
