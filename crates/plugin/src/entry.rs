@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use config::schema::schema_of;
 use http::{HeaderMap, StatusCode};
-use schemars::generate::SchemaSettings;
-use serde::Deserialize;
 use serde_json::Value;
 use telemetry::metrics::Metrics;
 
@@ -117,18 +116,8 @@ pub const fn consumer_entry<P: AuthPlugin>() -> Entry {
 // A type of our own, so that the blanket implementation collides with nobody else's.
 struct Holder<P>(P);
 
-fn schema_of<T: schemars::JsonSchema>() -> Value {
-    let generator = SchemaSettings::draft07()
-        .with(|settings| settings.inline_subschemas = true)
-        .into_generator();
-    generator.into_root_schema_for::<T>().to_value()
-}
-
 fn read<T: serde::de::DeserializeOwned>(raw: &Value) -> Result<T, ConfigError> {
-    T::deserialize(raw).map_err(|error| ConfigError {
-        pointer: String::new(),
-        message: error.to_string(),
-    })
+    config::check::read(raw).map_err(|error| ConfigError::at(error.pointer, error.message))
 }
 
 fn compile<P: Plugin>(raw: &Value, host: &Host<'_>) -> Result<Arc<dyn Compiled>, ConfigError> {

@@ -31,6 +31,7 @@ mod var;
 pub use attempt::{Attempt, AttemptGuard};
 pub use body::{BodyError, BodyStream, RequestBody};
 pub use chain::{Chain, Link};
+pub use config::Secret;
 pub use consumer::{Consumer, Consumers};
 pub use ctx::{ClientRequest, Ctx, End, Sent};
 pub use entry::{Compiled, ConfigError, ConsumerEntry, Entry, Host, consumer_entry, entry};
