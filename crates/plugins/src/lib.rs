@@ -1,1 +1,10 @@
-//! The `plugins` crate.
+//! Every plugin, one file each, and the one list of them.
+//!
+//! Knows: each plugin's configuration and what it does in which phase.
+//!
+//! Does not know: listeners, routes, or where configuration comes from.
+
+mod ai;
+mod list;
+
+pub use list::PLUGINS;

@@ -1,0 +1,97 @@
+//! `ai-proxy`: one upstream model behind a route.
+//!
+//! Source: apache/apisix `apisix/plugins/ai-proxy.lua`, `apisix/plugins/ai-proxy/base.lua`.
+
+use ai::{Instance, InstanceError, Limits};
+use plugin::{ConfigError, Ctx, Flow, Host, Phases, Plugin, Step, Want};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::settings::{Target, Transport};
+
+/// Forwards AI requests to one model of one provider.
+#[derive(Debug)]
+pub(crate) struct AiProxy {
+    instance: Instance,
+    limits: Limits,
+}
+
+/// One model of one provider, and how it is talked to.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Config {
+    #[serde(flatten)]
+    target: Target,
+    #[serde(flatten)]
+    transport: Transport,
+}
+
+// === impl AiProxy ===
+
+impl Plugin for AiProxy {
+    const NAME: &'static str = "ai-proxy";
+    const PRIORITY: i32 = 1040;
+    const VERSION: f64 = 0.5;
+    const PHASES: Phases = Phases::ACCESS.and(Phases::BEFORE_PROXY);
+    const ENCRYPT_FIELDS: &'static [&'static str] = &[
+        "auth.header",
+        "auth.query",
+        "auth.gcp.service_account_json",
+        "auth.aws.secret_access_key",
+        "auth.aws.session_token",
+    ];
+    type Config = Config;
+
+    fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
+        let limits = config.transport.limits();
+        let provider = config.target.provider_name();
+        let settings = config
+            .target
+            .settings(format!("ai-proxy-{provider}").into())?;
+        let instance =
+            Instance::new(&settings, &limits, host.living).map_err(|error| misplaced(&error))?;
+        if !instance.has_host() {
+            let resource = host.resource;
+            tracing::warn!(
+                resource,
+                provider,
+                "no override.endpoint: every request will fail"
+            );
+        }
+        Ok(Self { instance, limits })
+    }
+
+    fn want(&self) -> Want {
+        Want::NONE
+    }
+
+    fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
+        Step::wait(async {
+            ai::intake(ctx, &self.limits).await?;
+            if let Some(exchange) = &mut ctx.exchange {
+                exchange.instance = self.instance.name().clone();
+            }
+            Ok(Flow::Next)
+        })
+    }
+
+    fn before_proxy<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
+        if ctx.exchange.is_none() {
+            return Step::NEXT;
+        }
+        Step::wait(async {
+            let reply = ai::attempt(ctx, &self.instance, &self.limits).await?;
+            Ok(Flow::Respond(Box::new(reply)))
+        })
+    }
+}
+
+/// Where in the configuration an instance's fault lies.
+fn misplaced(error: &InstanceError) -> ConfigError {
+    let pointer = match error {
+        InstanceError::Header { .. } => "/auth/header",
+        InstanceError::Endpoint(_) | InstanceError::Origin(_) | InstanceError::Path => {
+            "/override/endpoint"
+        }
+    };
+    ConfigError::at(pointer, error.to_string())
+}

@@ -1,0 +1,471 @@
+//! The configuration that the AI proxies share, as the operator writes it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ai::{InstanceSettings, Limits};
+use llm::{Dialect, PROVIDERS, Provider};
+use net::KeepAlive;
+use plugin::{ConfigError, Secret};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
+
+/// A provider by its name; the schema lists those that exist.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProviderName(pub(crate) &'static Provider);
+
+/// Texts by name. Names with other characters than letters, digits, `.`, `_` and `-` are not
+/// checked, and their values are used only when they are texts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Texts(Map<String, Value>);
+
+/// How requests are authenticated at the provider.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Auth {
+    /// Headers set on every upstream request; they win over the client's.
+    #[serde(default)]
+    header: Texts,
+    /// Query arguments added to every upstream request; no client can replace them.
+    #[serde(default)]
+    query: Texts,
+    /// A Google service account, from which bearer tokens are made.
+    #[serde(default)]
+    gcp: Option<Gcp>,
+    /// An AWS key, with which requests are signed.
+    #[serde(default)]
+    aws: Option<Aws>,
+}
+
+/// A Google service account.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Gcp {
+    /// The content of the key file; without it the environment variable `GCP_SERVICE_ACCOUNT`.
+    #[serde(default)]
+    service_account_json: Option<Secret>,
+    /// Longest time a token is used, in seconds.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    #[expect(dead_code, reason = "checked here, used where tokens are made")]
+    max_ttl: Option<u64>,
+    /// How long before its end a token is renewed, in seconds.
+    #[serde(default = "sixty")]
+    #[schemars(range(min = 0))]
+    #[expect(dead_code, reason = "checked here, used where tokens are made")]
+    expire_early_secs: u64,
+}
+
+/// An AWS key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Aws {
+    /// The key's id.
+    #[schemars(length(min = 1))]
+    #[expect(dead_code, reason = "checked here, used where requests are signed")]
+    access_key_id: String,
+    /// The secret key.
+    #[schemars(length(min = 1))]
+    #[expect(dead_code, reason = "checked here, used where requests are signed")]
+    secret_access_key: Secret,
+    /// The token of a temporary key.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    #[expect(dead_code, reason = "checked here, used where requests are signed")]
+    session_token: Option<Secret>,
+}
+
+/// Where a cloud provider's models live.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct ProviderConf {
+    /// Google Cloud project.
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "a compatible configuration may carry it for any provider"
+    )]
+    project_id: Option<String>,
+    /// Region of the cloud.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    #[expect(
+        dead_code,
+        reason = "a compatible configuration may carry it for any provider"
+    )]
+    region: Option<String>,
+}
+
+/// Members written over the outgoing body.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Options(Map<String, Value>);
+
+/// What replaces the provider's defaults and the client's wishes.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct Override {
+    /// Replaces scheme, host and port, and the path when the URL has one; its query is added.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    endpoint: Option<String>,
+    /// Limits in the words of whatever provider is spoken to.
+    #[serde(default)]
+    llm_options: Option<LlmOptions>,
+    /// Per dialect that is spoken upstream, an object merged into the outgoing body.
+    #[serde(default)]
+    request_body: Option<RequestBody>,
+    /// Whether `request_body` replaces members that the body already has.
+    #[serde(default)]
+    #[serde(rename = "request_body_force_override")]
+    force_request_body: bool,
+}
+
+/// Limits in the words of whatever provider is spoken to.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LlmOptions {
+    /// Largest number of tokens in an answer; written over what the client asks.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    max_tokens: Option<u64>,
+}
+
+/// Objects merged into the outgoing body, by dialect.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RequestBody {
+    /// For Anthropic Messages.
+    #[serde(default)]
+    anthropic_messages: Option<Map<String, Value>>,
+    /// For Bedrock Converse.
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "a compatible configuration may carry it for any provider"
+    )]
+    bedrock_converse: Option<Map<String, Value>>,
+    /// For Chat Completions.
+    #[serde(default)]
+    openai_chat: Option<Map<String, Value>>,
+    /// For Embeddings.
+    #[serde(default)]
+    openai_embeddings: Option<Map<String, Value>>,
+    /// For Responses.
+    #[serde(default)]
+    openai_responses: Option<Map<String, Value>>,
+    /// For bodies of no known dialect.
+    #[serde(default)]
+    passthrough: Option<Map<String, Value>>,
+}
+
+/// What log entries tell of an exchange.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct Logging {
+    /// Model, durations and token counts, as `llm_summary`.
+    #[serde(default)]
+    summaries: bool,
+    /// The request's content and the answer's text, as `llm_request` and `llm_response_text`.
+    #[serde(default)]
+    payloads: bool,
+}
+
+/// How upstreams are talked to; the same for every instance of a plugin.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Transport {
+    /// What log entries tell.
+    #[serde(default)]
+    logging: Logging,
+    /// Longest silence while connecting, sending and receiving, in milliseconds.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(range(min = 1, max = 600_000))]
+    timeout: u64,
+    /// Largest request body, in bytes; a larger one is answered with 413.
+    #[serde(default = "sixty_four_mebibytes")]
+    #[schemars(range(min = 1))]
+    max_req_body_size: u64,
+    /// Longest time of a streamed answer, in milliseconds from the start of its attempt; no limit
+    /// when absent.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    max_stream_duration_ms: Option<u64>,
+    /// Largest answer, in bytes read from the upstream; no limit when absent.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    max_response_bytes: Option<u64>,
+    /// Whether upstream connections are kept for the next request.
+    #[serde(default = "yes")]
+    keepalive: bool,
+    /// How long an unused connection is kept, in milliseconds.
+    #[serde(default = "sixty_thousand")]
+    #[schemars(range(min = 1000))]
+    keepalive_timeout: u64,
+    /// How many unused connections are kept per upstream.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 1))]
+    keepalive_pool: u64,
+    /// Above 0, pieces that are readable at the same moment leave as one write; 0 writes each as it
+    /// was read. No byte ever waits for a timer.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 0))]
+    streaming_flush_interval_ms: u64,
+    /// Whether the upstream's certificate is checked.
+    #[serde(default = "yes")]
+    ssl_verify: bool,
+}
+
+/// One upstream model, without its name.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Target {
+    /// Who is spoken to.
+    provider: ProviderName,
+    /// Where a cloud provider's models live.
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "a compatible configuration may carry it for any provider"
+    )]
+    provider_conf: Option<ProviderConf>,
+    /// How requests are authenticated at the provider; `{}` sends the client's own headers.
+    auth: Auth,
+    /// Members written over the outgoing body; `model` names the model.
+    #[serde(default)]
+    options: Options,
+    /// What replaces the provider's defaults and the client's wishes.
+    #[serde(default, rename = "override")]
+    overrides: Override,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn ten() -> u64 {
+    10
+}
+
+const fn thirty() -> u64 {
+    30
+}
+
+const fn sixty() -> u64 {
+    60
+}
+
+const fn thirty_seconds() -> u64 {
+    30_000
+}
+
+const fn sixty_thousand() -> u64 {
+    60_000
+}
+
+const fn sixty_four_mebibytes() -> u64 {
+    64 * 1024 * 1024
+}
+
+// === impl ProviderName ===
+
+impl<'de> Deserialize<'de> for ProviderName {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let name = Cow::<'de, str>::deserialize(source)?;
+        let unknown = || de::Error::custom(format!("unknown provider {name:?}"));
+        Provider::find(&name).map(Self).ok_or_else(unknown)
+    }
+}
+
+impl JsonSchema for ProviderName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Provider".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<_> = PROVIDERS.iter().map(|provider| provider.name).collect();
+        json_schema!({ "type": "string", "enum": names })
+    }
+}
+
+// === impl Texts ===
+
+impl Texts {
+    fn pairs(&self) -> Vec<(String, String)> {
+        let text = |(name, value): (&String, &Value)| {
+            value.as_str().map(|value| (name.clone(), value.to_owned()))
+        };
+        self.0.iter().filter_map(text).collect()
+    }
+}
+
+impl JsonSchema for Texts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Texts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "patternProperties": { "^[a-zA-Z0-9._-]+$": { "type": "string" } }
+        })
+    }
+}
+
+// === impl Options ===
+
+impl JsonSchema for Options {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Options".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "model": { "type": "string", "description": "The model that is asked." }
+            }
+        })
+    }
+}
+
+// === impl Transport ===
+
+impl Transport {
+    /// The bounds of every exchange.
+    pub(crate) fn limits(&self) -> Limits {
+        let keepalive = self.keepalive.then(|| KeepAlive {
+            idle: Duration::from_millis(self.keepalive_timeout),
+            size: usize::try_from(self.keepalive_pool)
+                .unwrap_or(usize::MAX)
+                .min(MOST_IDLE),
+            requests: None,
+        });
+        Limits {
+            max_request_bytes: self.max_req_body_size,
+            timeout: Duration::from_millis(self.timeout),
+            max_stream_duration: self.max_stream_duration_ms.map(Duration::from_millis),
+            max_response_bytes: self.max_response_bytes,
+            join_writes: self.streaming_flush_interval_ms > 0,
+            log_summaries: self.logging.summaries,
+            log_payloads: self.logging.payloads,
+            keepalive,
+            verify: self.ssl_verify,
+        }
+    }
+}
+
+/// More idle connections than a process has descriptors for are never needed, and the pool's room
+/// is set aside beforehand.
+const MOST_IDLE: usize = 16_384;
+
+// === impl Target ===
+
+impl Target {
+    /// The provider's name in configuration.
+    pub(crate) fn provider_name(&self) -> &'static str {
+        self.provider.0.name
+    }
+
+    /// The instance's settings as plain values, under `name`.
+    ///
+    /// # Errors
+    /// When a credential is configured that the provider's requests cannot carry.
+    pub(crate) fn settings(&self, name: Arc<str>) -> Result<InstanceSettings, ConfigError> {
+        self.judge_cloud_credentials()?;
+        let json = |(name, value): (&String, &Value)| (name.clone(), value.to_string());
+        let overrides = &self.overrides;
+        Ok(InstanceSettings {
+            name,
+            provider: self.provider.0,
+            endpoint: overrides.endpoint.clone(),
+            headers: self.auth.header.pairs(),
+            query: self.auth.query.pairs(),
+            model: self
+                .options
+                .0
+                .get("model")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            options: self.options.0.iter().map(json).collect(),
+            max_tokens: overrides.llm_options.and_then(|options| options.max_tokens),
+            patches: overrides
+                .request_body
+                .as_ref()
+                .map(RequestBody::patches)
+                .unwrap_or_default(),
+            force: overrides.force_request_body,
+        })
+    }
+
+    fn judge_cloud_credentials(&self) -> Result<(), ConfigError> {
+        if let Some(gcp) = &self.auth.gcp {
+            gcp.judge()?;
+            return Err(self.unusable("gcp"));
+        }
+        match &self.auth.aws {
+            Some(_) => Err(self.unusable("aws")),
+            None => Ok(()),
+        }
+    }
+
+    fn unusable(&self, credential: &str) -> ConfigError {
+        let provider = self.provider_name();
+        ConfigError::at(
+            format!("/auth/{credential}"),
+            format!(
+                "auth.{credential}: requests to provider {provider} carry no such credential, \
+                 expected auth.header or auth.query"
+            ),
+        )
+    }
+}
+
+// === impl Gcp ===
+
+impl Gcp {
+    fn judge(&self) -> Result<(), ConfigError> {
+        let Some(account) = &self.service_account_json else {
+            return Ok(());
+        };
+        let text = account.expose();
+        if text.starts_with('$') || serde_json::from_str::<Value>(text).is_ok() {
+            return Ok(());
+        }
+        Err(ConfigError::at(
+            "/auth/gcp/service_account_json",
+            "invalid gcp service_account_json: expected the JSON text of a key file",
+        ))
+    }
+}
+
+// === impl RequestBody ===
+
+impl RequestBody {
+    fn patches(&self) -> Vec<(Dialect, Vec<(String, String)>)> {
+        let rows = [
+            (Dialect::AnthropicMessages, &self.anthropic_messages),
+            (Dialect::OpenAiChat, &self.openai_chat),
+            (Dialect::OpenAiEmbeddings, &self.openai_embeddings),
+            (Dialect::OpenAiResponses, &self.openai_responses),
+            (Dialect::Passthrough, &self.passthrough),
+        ];
+        let members = |object: &Map<String, Value>| {
+            object
+                .iter()
+                .map(|(name, value)| (name.clone(), value.to_string()))
+                .collect()
+        };
+        rows.into_iter()
+            .filter_map(|(dialect, object)| Some((dialect, members(object.as_ref()?))))
+            .collect()
+    }
+}
