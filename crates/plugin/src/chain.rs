@@ -17,13 +17,14 @@ pub struct Chain {
     want: Want,
 }
 
-/// One plugin of a chain.
+/// One plugin of a chain; clones share the plugin, so one may stand in several chains.
+#[derive(Clone)]
 pub struct Link {
     /// Tells links apart in a request's memory of filter decisions.
     id: u32,
     priority: i32,
     plugin: Arc<dyn Compiled>,
-    meta: Meta,
+    meta: Arc<Meta>,
 }
 
 type Hook = for<'a> fn(&'a dyn Compiled, &'a mut Ctx) -> Step<'a>;
@@ -57,7 +58,12 @@ impl Chain {
         self.want
     }
 
-    /// Whether it holds the plugin `name`.
+    /// Its plugins, in running order.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The names of its plugins, in running order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.links.iter().map(|link| link.plugin.name())
     }
@@ -163,8 +169,13 @@ impl Link {
             id,
             priority: meta.priority.unwrap_or(priority),
             plugin,
-            meta,
+            meta: Arc::new(meta),
         }
+    }
+
+    /// The plugin's name.
+    pub fn name(&self) -> &'static str {
+        self.plugin.name()
     }
 
     /// Whether `_meta.filter` lets the plugin run; decided once per request, at its first phase.
