@@ -172,6 +172,3 @@ impl fmt::Display for Rejected {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

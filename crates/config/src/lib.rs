@@ -27,9 +27,14 @@ pub mod document;
 pub mod fault;
 pub mod locate;
 pub mod merge;
+mod nearest;
 pub mod resource;
 pub mod schema;
+#[cfg(test)]
+mod scratch;
 pub mod secret;
+pub mod source;
+pub mod substitute;
 pub mod wording;
 
 pub use check::CheckError;

@@ -85,6 +85,13 @@ impl Positions {
         }
     }
 
+    /// Replaces each line number by the one at its place in `lines`, which starts with line 1.
+    pub(crate) fn renumber(&mut self, lines: &[u64]) {
+        for (line, _) in self.0.values_mut() {
+            *line = source_line(*line, lines);
+        }
+    }
+
     fn insert(&mut self, pointer: String, line: u64, column: u64) {
         self.0.insert(pointer, (line, column));
     }
@@ -123,6 +130,12 @@ impl Origin {
             path: dotted(pointer),
         }
     }
+}
+
+/// The line of a text from which a line of the text made from it comes.
+pub(crate) fn source_line(line: u64, lines: &[u64]) -> u64 {
+    let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    lines.get(index).copied().unwrap_or(line)
 }
 
 /// Reads JSON.

@@ -17,7 +17,9 @@ enum Node {
     Mapping(Vec<(Spanned<String>, Spanned<Node>)>),
 }
 
-/// Reads YAML 1.2 in its core schema.
+/// Reads YAML 1.2, in which `yes`, `no`, `on` and `off` are booleans too.
+///
+/// compat: apache/apisix reads its files with lyaml, which knows these words.
 ///
 /// # Errors
 ///
@@ -29,6 +31,9 @@ pub fn parse_yaml(text: &str) -> Result<Located, SyntaxError> {
         // an operator's own file may be as long as it must; aliases stay limited
         budget: None,
         with_snippet: false,
+        // a key or an account number must not lose its zeros
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
     };
     let top: Option<Spanned<Node>> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| syntax_error(&error))?;
@@ -44,7 +49,15 @@ fn syntax_error(error: &serde_saphyr::Error) -> SyntaxError {
     SyntaxError {
         line: location.as_ref().map_or(0, serde_saphyr::Location::line),
         column: location.as_ref().map_or(0, serde_saphyr::Location::column),
-        reason: error.without_snippet().to_string(),
+        reason: without_place(&error.without_snippet().to_string()).to_owned(),
+    }
+}
+
+/// The reader's message without the place, which is told apart from it.
+fn without_place(message: &str) -> &str {
+    match message.rfind(" at line ") {
+        Some(end) if !message[end..].contains('\n') => &message[..end],
+        _ => message,
     }
 }
 
