@@ -192,7 +192,6 @@ impl Live {
     ) -> Result<Response<Incoming>, Failure> {
         let reused = self.served > 0;
         self.served += 1;
-        self.stall.moved_on();
         let received = self.traffic.received();
         let request = request.map(|body| Upload::new(body, &self.traffic));
         let mut reply = pin!(self.sender.try_send_request(request));
@@ -244,7 +243,6 @@ impl Live {
                 (Phase::Send, timeouts.send)
             } else if traffic.is_uploading() {
                 // The client is being waited for, and whoever serves it has a bound for that.
-                stall.moved_on();
                 return Poll::Pending;
             } else {
                 (Phase::Head, timeouts.read)
@@ -272,7 +270,6 @@ impl Live {
         } = self;
         bell.attend(cx, |cx| {
             if let Poll::Ready(piece) = poll_piece(connection, state, cx, incoming) {
-                stall.moved_on();
                 return Poll::Ready(piece);
             }
             let overdue = stall.poll(cx, Phase::Body, limit, traffic.moved());

@@ -49,8 +49,8 @@ impl fmt::Display for Phase {
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// The origin cannot be used as configured.
-    #[error("unusable upstream: {0}")]
-    Settings(#[source] TlsError),
+    #[error(transparent)]
+    Settings(TlsError),
     /// The host name has no address, or the resolver failed.
     #[error("cannot resolve {host:?}")]
     Resolve {

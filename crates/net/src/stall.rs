@@ -38,14 +38,10 @@ impl Stall {
         }
     }
 
-    /// Something came: the next wait is a new one.
-    pub(crate) fn moved_on(&mut self) {
-        self.waiting = None;
-    }
-
     /// Called when there is nothing to do but wait; ready when that lasted longer than `limit`.
     ///
-    /// `moved` counts what has passed the socket: a change, like a change of phase, starts anew.
+    /// `moved` counts what has passed the socket: a change, like a change of phase, starts a new
+    /// wait. So the time in which nobody asked for more is not held against the upstream.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -589,6 +589,38 @@ async fn answer_before_the_end_of_the_upload_is_taken_and_the_connection_is_not_
 }
 
 #[tokio::test]
+async fn refusal_of_an_upload_is_heard_though_the_server_has_hung_up() {
+    let stage = Stage::open().await;
+    let origin = stage.origin();
+    let upstream = async {
+        let mut actor = stage.next().await;
+        let mut heard = vec![0; 1024];
+        actor.stream.read_exact(&mut heard).await.unwrap();
+        actor
+            .say("HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno")
+            .await;
+    };
+    let body = Bytes::from(vec![b'x'; 16 * 1024 * 1024]);
+    let (answer, ()) = tokio::join!(origin.send(post(body), PATIENT), upstream);
+    let answer = answer.unwrap();
+    assert_eq!(answer.head.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(text(answer).await.unwrap(), "no");
+}
+
+#[tokio::test]
+async fn addresses_of_a_name_are_tried_in_turn() {
+    let stage = Stage::open().await;
+    let mut settings = stage.settings();
+    // Where the name also has an IPv6 address, nobody listens there.
+    settings.host = "localhost".into();
+    let origin = Origin::new(settings).unwrap();
+    let (answer, _actor) = tokio::join!(origin.send(get(), PATIENT), greet(&stage));
+    let answer = answer.unwrap();
+    assert!(answer.peer.is_ipv4());
+    assert_eq!(text(answer).await.unwrap(), "hello");
+}
+
+#[tokio::test]
 async fn head_that_is_too_large_is_the_upstreams_fault() {
     let stage = Stage::open().await;
     let origin = stage.origin();

@@ -186,7 +186,7 @@ fn name_that_no_certificate_can_bear_is_an_error_at_once() {
     let error = Origin::new(settings).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unusable upstream: \"not a name\" is not a host name or an IP address"
+        "\"not a name\" is not a host name or an IP address"
     );
 }
 
