@@ -19,6 +19,8 @@ pub struct CheckError {
     pub expected: String,
     /// What was found there; absent when something is missing.
     pub found: Option<String>,
+    /// The name that was probably meant, where an unknown one was found.
+    pub meant: Option<String>,
     /// Further faults of the same document.
     pub others: Vec<Self>,
 }
@@ -53,6 +55,7 @@ impl CheckError {
             message: message.into(),
             expected: expected.into(),
             found: None,
+            meant: None,
             others: Vec::new(),
         }
     }
@@ -112,6 +115,9 @@ impl CheckError {
         if let Some(found) = &self.found {
             text.push_str(", found ");
             text.push_str(found);
+        }
+        if let Some(meant) = &self.meant {
+            let _ = write!(text, ": did you mean {meant:?}?");
         }
         text
     }

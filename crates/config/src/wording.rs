@@ -16,12 +16,16 @@ use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::Value;
 
 use crate::fault::{CheckError, is_sensitive, pointer_to};
+use crate::nearest::nearest;
 use keywords::StringRule;
 use path::{Step, steps};
 
 /// A compiled JSON Schema.
 #[derive(Debug)]
-pub struct Validator(jsonschema::Validator);
+pub struct Validator {
+    compiled: jsonschema::Validator,
+    schema: Value,
+}
 
 /// A schema that does not compile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +62,10 @@ impl Validator {
             })
             .with_keyword("pattern", |_, value, _| keywords::pattern(value))
             .build(schema)
-            .map(Self)
+            .map(|compiled| Self {
+                compiled,
+                schema: schema.clone(),
+            })
             .map_err(|error| SchemaError {
                 pointer: error.instance_path().as_str().to_owned(),
                 reason: error.to_string(),
@@ -71,11 +78,13 @@ impl Validator {
     ///
     /// The faults of the document, the one APISIX would name first in front.
     pub fn check(&self, document: &Value) -> Result<(), CheckError> {
-        if self.0.is_valid(document) {
+        if self.compiled.is_valid(document) {
             return Ok(());
         }
-        let errors: Vec<_> = self.0.iter_errors(document).collect();
-        let mut faults = ranked(&errors).into_iter().map(describe);
+        let errors: Vec<_> = self.compiled.iter_errors(document).collect();
+        let mut faults = ranked(&errors)
+            .into_iter()
+            .map(|error| self.describe(error));
         match faults.next() {
             Some(mut first) => {
                 first.others = faults.collect();
@@ -83,6 +92,29 @@ impl Validator {
             }
             None => Ok(()),
         }
+    }
+
+    fn describe(&self, error: &ValidationError<'_>) -> CheckError {
+        let place = blamed(error);
+        let mut fault = CheckError::rule(pointer(place), message(error), expectation(place));
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = place.kind() {
+            let name = unexpected.first().map_or("", String::as_str);
+            fault.pointer.push_str(&pointer_to([name]));
+            fault.meant = self.meant(place, name);
+            return fault;
+        }
+        if says_what_is_missing(place) {
+            return fault;
+        }
+        fault.found(place.instance())
+    }
+
+    /// The known member that an unknown name was probably meant to be.
+    fn meant(&self, error: &ValidationError<'_>, name: &str) -> Option<String> {
+        let (owner, _) = error.schema_path().as_str().rsplit_once('/')?;
+        let known = self.schema.pointer(owner)?.get("properties")?.as_object()?;
+        let meant = nearest(name, known.keys().map(String::as_str));
+        meant.map(str::to_owned)
     }
 }
 
@@ -138,20 +170,6 @@ const fn is_combination(kind: &ValidationErrorKind) -> bool {
 }
 
 // === the texts ===
-
-fn describe(error: &ValidationError<'_>) -> CheckError {
-    let place = blamed(error);
-    let mut fault = CheckError::rule(pointer(place), message(error), expectation(place));
-    if let ValidationErrorKind::AdditionalProperties { unexpected } = place.kind() {
-        let name = unexpected.first().map_or("", String::as_str);
-        fault.pointer.push_str(&pointer_to([name]));
-        return fault;
-    }
-    if says_what_is_missing(place) {
-        return fault;
-    }
-    fault.found(place.instance())
-}
 
 fn pointer(error: &ValidationError<'_>) -> String {
     error.instance_path().as_str().to_owned()

@@ -393,7 +393,7 @@ fn a_fault_says_where_and_what_in_plain_words_too() {
             Kind::Route,
             json!({ "uri": "/", "plugins": {}, "hots": "a" })
         ),
-        r#"hots: expected no field "hots""#
+        r#"hots: expected no field "hots": did you mean "host"?"#
     );
     assert_eq!(
         plain(Kind::Consumer, json!({ "username": "" })),

@@ -214,14 +214,12 @@ impl Reading {
             "credentials" => "credentials in \"consumers\", with an id such as \
                               jack/credentials/a"
                 .to_owned(),
-            _ => match nearest(name, known) {
-                Some(meant) => format!("no field {name:?}: did you mean {meant:?}?"),
-                None => format!("no field {name:?}"),
-            },
+            _ => format!("no field {name:?}"),
         };
         let message = format!("additional properties forbidden, found {name}");
-        self.faults
-            .push((format!("/{name}"), CheckError::rule("", message, expected)));
+        let mut error = CheckError::rule("", message, expected);
+        error.meant = nearest(name, known).map(str::to_owned);
+        self.faults.push((format!("/{name}"), error));
     }
 
     fn plugin_list(&mut self, key: &str, section: &Value) {

@@ -90,7 +90,7 @@ upstreams:
         reports(&loaded),
         [
             "apisix.yaml:11:11: routes[1].upstream.nodes[0].weight: expected an integer, found \"hot\"",
-            "apisix.yaml:15:5: routes[2].hots: expected no field \"hots\"",
+            "apisix.yaml:15:5: routes[2].hots: expected no field \"hots\": did you mean \"host\"?",
             "apisix.yaml:17:5: upstreams[0]: expected exactly one of the fields \"nodes\", \
              \"service_name\" with \"discovery_type\"",
         ]
