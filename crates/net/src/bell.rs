@@ -96,3 +96,6 @@ impl Wake for Clapper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ pub(crate) fn after(limit: Duration) -> Instant {
     now.checked_add(limit)
         .unwrap_or_else(|| now + Duration::from_hours(30 * 365 * 24))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Calls to scripted upstreams: reuse, breaks, stalls, cancellation.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, task::Poll, time::Duration};
 
 use crate::stage::{Actor, PATIENT, Stage, frame, get, post, text};
 use bytes::Bytes;
@@ -461,18 +461,27 @@ async fn nobody_listening_is_a_connect_error() {
     assert!(error.phase().unwrap().is_before_request());
 }
 
+/// Polls once.
+async fn is_pending(future: std::pin::Pin<&mut impl Future>) -> bool {
+    let mut future = future;
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
+
 #[tokio::test]
 async fn slow_reader_is_not_taken_for_a_slow_upstream() {
     let stage = Stage::open().await;
     let origin = stage.origin();
-    let (tell, told) = oneshot::channel();
+    let (tell_first, told_first) = oneshot::channel();
+    let (tell_second, told_second) = oneshot::channel();
     let upstream = async {
         let mut actor = stage.next().await;
         actor.hear().await;
         actor
-            .say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            .say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
             .await;
-        told.await.unwrap();
+        told_first.await.unwrap();
+        actor.say("5\r\nhello\r\n").await;
+        told_second.await.unwrap();
         actor.say("3\r\nbye\r\n0\r\n\r\n").await;
     };
     let call = async {
@@ -481,16 +490,18 @@ async fn slow_reader_is_not_taken_for_a_slow_upstream() {
             ..PATIENT
         };
         let mut answer = origin.send(get(), timeouts).await.unwrap();
-        tokio::time::pause();
-        assert_eq!(frame(&mut answer.body).await.unwrap().unwrap(), "hello");
+        let mut first = Box::pin(frame(&mut answer.body));
+        assert!(is_pending(first.as_mut()).await);
+        tell_first.send(()).unwrap();
+        assert_eq!(first.await.unwrap().unwrap(), "hello");
         // The reader is away for longer than the upstream may be silent.
+        tokio::time::pause();
         tokio::time::advance(Duration::from_secs(11)).await;
-        let mut next = Box::pin(frame(&mut answer.body));
-        let looked = std::future::poll_fn(|cx| std::task::Poll::Ready(next.as_mut().poll(cx)));
-        assert!(looked.await.is_pending());
+        let mut second = Box::pin(frame(&mut answer.body));
+        assert!(is_pending(second.as_mut()).await);
         tokio::time::resume();
-        tell.send(()).unwrap();
-        assert_eq!(next.await.unwrap().unwrap(), "bye");
+        tell_second.send(()).unwrap();
+        assert_eq!(second.await.unwrap().unwrap(), "bye");
     };
     tokio::join!(call, upstream);
 }
