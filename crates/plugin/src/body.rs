@@ -10,6 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use wire::json::{JsonError, Scan};
 
+/// The largest body that is read so that variables can look into it, in bytes.
+///
+/// Source: apache/apisix `conf/config.yaml.example`, `max_post_args_readable_size`.
+pub const LARGEST_FOR_VARIABLES: u64 = 64 * 1024 * 1024;
+
 /// The body of a client request.
 ///
 /// Nothing is read until somebody asks. What was read is kept, so that every later reader sees the
@@ -126,6 +131,21 @@ impl RequestBody {
         let bytes = collect(&mut incoming, limit, self.pause).await?;
         self.state = State::Read(bytes.clone());
         Ok(bytes)
+    }
+
+    /// Reads the body for variables that look into it (`post_arg…`), unless it has been read, was
+    /// handed on, or declares more than [`LARGEST_FOR_VARIABLES`]: the variables then have no value.
+    ///
+    /// # Errors
+    /// [`BodyError`], when the body was begun and could not be had.
+    pub async fn read_for_variables(&mut self) -> Result<(), BodyError> {
+        let is_small = self
+            .declared_length()
+            .is_none_or(|length| length <= LARGEST_FOR_VARIABLES);
+        if matches!(self.state, State::Unread(_)) && is_small {
+            self.read(LARGEST_FOR_VARIABLES).await?;
+        }
+        Ok(())
     }
 
     /// Replaces the body; later readers and the upstream see `bytes`.

@@ -1,5 +1,8 @@
 //! Compiled plugin lists, and how a phase runs over them.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -141,6 +144,11 @@ impl Chain {
 
     async fn run(&self, phase: Phases, hook: Hook, ctx: &mut Ctx) -> Option<Reply> {
         for link in self.links_in(phase) {
+            if link.awaits_body(ctx)
+                && let Err(error) = ctx.body.read_for_variables().await
+            {
+                return Some(link.refuse(error.into()));
+            }
             if !link.runs(ctx) {
                 continue;
             }
@@ -189,6 +197,14 @@ impl Link {
         let run = filter.matches(ctx);
         ctx.filters.push((self.id, run));
         run
+    }
+
+    /// Whether the filter is still to be decided and looks into a body that nobody has read.
+    fn awaits_body(&self, ctx: &Ctx) -> bool {
+        let Some(filter) = &self.meta.filter else {
+            return false;
+        };
+        filter.needs_body() && ctx.filters.iter().all(|(id, _)| *id != self.id)
     }
 
     fn refuse(&self, fault: Fault) -> Reply {

@@ -120,6 +120,25 @@ impl Ctx {
             filters: SmallVec::new(),
         }
     }
+
+    /// From the request's head to the end of the reply, or until now.
+    pub fn elapsed(&self) -> Duration {
+        match self.sent.end {
+            Some(_) => self.sent.duration,
+            None => self.request.received.elapsed(),
+        }
+    }
+}
+
+// === impl ClientRequest ===
+
+impl ClientRequest {
+    /// Path and query as received.
+    pub fn target(&self) -> &str {
+        self.uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str())
+    }
 }
 
 // === impl Sent ===

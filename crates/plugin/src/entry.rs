@@ -39,7 +39,7 @@ pub struct ConfigError {
 pub trait Compiled: Send + Sync {
     /// [`Plugin::NAME`].
     fn name(&self) -> &'static str;
-    /// [`Plugin::PHASES`].
+    /// [`Plugin::phases`].
     fn phases(&self) -> Phases;
     /// [`Plugin::want`].
     fn want(&self) -> Want;
@@ -149,7 +149,7 @@ impl<P: Plugin> Compiled for Holder<P> {
     }
 
     fn phases(&self) -> Phases {
-        P::PHASES
+        self.0.phases()
     }
 
     fn want(&self) -> Want {

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::{Reply, ReplyBody, ReplySource};
+use crate::{BodyError, Reply, ReplyBody, ReplySource};
 
 /// Why a request ends without its answer; boxed, so that results stay small.
 #[derive(Debug)]
@@ -132,6 +132,22 @@ impl Fault {
             headers,
             body: ReplyBody::Full(bytes),
             source,
+        }
+    }
+}
+
+impl From<BodyError> for Fault {
+    fn from(error: BodyError) -> Self {
+        let (whose, status) = match &error {
+            BodyError::TooLarge { .. } => (Whose::Client, StatusCode::PAYLOAD_TOO_LARGE),
+            BodyError::Stalled(_) => (Whose::Client, StatusCode::REQUEST_TIMEOUT),
+            BodyError::Broken(_) => (Whose::Client, StatusCode::BAD_REQUEST),
+            BodyError::Taken => (Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        let fault = Self::new(whose, status, Say::ErrorMsg(error.to_string()));
+        match std::error::Error::source(&error) {
+            Some(source) => fault.because(source),
+            None => fault,
         }
     }
 }

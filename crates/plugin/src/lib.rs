@@ -14,6 +14,7 @@ mod entry;
 mod expr;
 mod fault;
 mod living;
+mod log_format;
 mod meta;
 mod phase;
 #[expect(
@@ -29,7 +30,7 @@ mod template;
 mod var;
 
 pub use attempt::{Attempt, AttemptGuard};
-pub use body::{BodyError, BodyStream, RequestBody};
+pub use body::{BodyError, BodyStream, LARGEST_FOR_VARIABLES, RequestBody};
 pub use chain::{Chain, Link};
 pub use config::Secret;
 pub use consumer::{Consumer, Consumers};
@@ -38,6 +39,7 @@ pub use entry::{Compiled, ConfigError, ConsumerEntry, Entry, Host, consumer_entr
 pub use expr::{Expr, ExprError};
 pub use fault::{Fault, Retry, Say, Whose};
 pub use living::Living;
+pub use log_format::{LogFormat, LogFormatError};
 pub use meta::Meta;
 pub use phase::{Phases, Want};
 pub use plugin::{AuthPlugin, Plugin};
@@ -46,4 +48,4 @@ pub use reply::{Relay, RelayError, Reply, ReplyBody, ReplySource};
 pub use route::RouteFacts;
 pub use step::{Flow, Step};
 pub use template::Template;
-pub use var::{Value, Var};
+pub use var::{Value, Var, hostname};

@@ -11,7 +11,7 @@ use crate::{AttemptGuard, ConfigError, Ctx, Host, Phases, Step, Want};
 /// A plugin: a compiled, valid configuration and what it does in each phase.
 ///
 /// A value of the type exists only when its configuration is valid. Hooks of phases that are not in
-/// [`Plugin::PHASES`] are never called.
+/// [`Plugin::phases`] are never called.
 pub trait Plugin: Sized + Send + Sync + 'static {
     /// Name in configuration.
     const NAME: &'static str;
@@ -35,6 +35,11 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// JSON Schema of the plugin's metadata object, when it has one.
     fn metadata_schema() -> Option<Value> {
         None
+    }
+
+    /// The phases that this configuration takes part in, among [`Plugin::PHASES`].
+    fn phases(&self) -> Phases {
+        Self::PHASES
     }
 
     /// What it needs decoded from replies.

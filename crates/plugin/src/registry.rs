@@ -1,12 +1,23 @@
 //! The plugins of this gateway, by name: schemas, checks, compilation.
 
+mod judge;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use config::CheckError;
 use serde_json::Value;
 
-use crate::{Entry, Host, Link};
+use crate::{ConfigError, Entry, Host, Link, Meta};
+use judge::Judges;
 
 /// The enabled plugins.
 #[derive(Debug)]
-pub struct Registry {}
+pub struct Registry {
+    entries: Vec<&'static Entry>,
+    judges: HashMap<&'static str, Judges>,
+}
 
 /// A plugin configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,23 +45,47 @@ pub enum PluginFault {
 impl Registry {
     /// The plugins of `entries` that are `enabled`; all of them without a list.
     pub fn new(entries: &'static [Entry], enabled: Option<&[String]>) -> Self {
-        let _ = (entries, enabled);
-        Self {}
+        let is_enabled = |entry: &&Entry| {
+            enabled.is_none_or(|names| names.iter().any(|name| name == entry.name))
+        };
+        let mut entries: Vec<_> = entries.iter().filter(is_enabled).collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.priority));
+        let judges = entries
+            .iter()
+            .map(|entry| (entry.name, Judges::default()))
+            .collect();
+        Self { entries, judges }
     }
 
     /// The entries, larger priority first.
     pub fn entries(&self) -> &[&'static Entry] {
-        &[]
+        &self.entries
     }
 
     /// The entry of `name`, when it is enabled.
-    pub fn find(&self, _name: &str) -> Option<&'static Entry> {
-        None
+    pub fn find(&self, name: &str) -> Option<&'static Entry> {
+        self.entries
+            .iter()
+            .copied()
+            .find(|entry| entry.name == name)
     }
 
     /// The JSON Schema of a plugin's configuration, `_meta` included.
-    pub fn schema(&self, _name: &str) -> Option<&Value> {
-        None
+    pub fn schema(&self, name: &str) -> Option<&Value> {
+        let entry = self.find(name)?;
+        Some(&self.judges.get(name)?.config(entry).schema)
+    }
+
+    /// The JSON Schema of a consumer's configuration of an auth plugin, `_meta` included.
+    pub fn consumer_schema(&self, name: &str) -> Option<&Value> {
+        let entry = self.find(name)?;
+        Some(&self.judges.get(name)?.consumer(entry)?.schema)
+    }
+
+    /// The JSON Schema of a plugin's metadata object, when it has one.
+    pub fn metadata_schema(&self, name: &str) -> Option<&Value> {
+        let entry = self.find(name)?;
+        Some(&self.judges.get(name)?.metadata(entry)?.schema)
     }
 
     /// Checks one plugin configuration of a route, service, plugin_config or global rule: schema,
@@ -58,23 +93,54 @@ impl Registry {
     ///
     /// # Errors
     /// [`PluginFault`]; a configuration with `_meta.disable: true` need not be valid.
-    pub fn check(&self, _name: &str, _config: &Value, _host: &Host<'_>) -> Result<(), PluginFault> {
-        Ok(())
+    pub fn check(&self, name: &str, config: &Value, host: &Host<'_>) -> Result<(), PluginFault> {
+        self.compile(name, config, host).map(drop)
+    }
+
+    /// Checks the metadata object of a plugin; one without a metadata schema takes any object.
+    ///
+    /// # Errors
+    /// [`PluginFault`].
+    pub fn check_metadata(&self, name: &str, metadata: &Value) -> Result<(), PluginFault> {
+        let (entry, judges) = self.row(name)?;
+        let Some(judge) = judges.metadata(entry) else {
+            return Ok(());
+        };
+        judge
+            .validator
+            .check(metadata)
+            .map_err(|error| broken(name, error))
     }
 
     /// Checks one plugin configuration of a consumer or credential and tells the credential by which
     /// its consumer is found; `None` for a plugin that is not an auth plugin (it is checked as
-    /// [`Registry::check`] does).
+    /// [`Registry::check`] does), and for one that identifies nobody: it is disabled, or its
+    /// credential is a reference to a secret that is still to be resolved.
     ///
     /// # Errors
     /// [`PluginFault`].
     pub fn credential(
         &self,
-        _name: &str,
-        _config: &Value,
-        _host: &Host<'_>,
+        name: &str,
+        config: &Value,
+        host: &Host<'_>,
     ) -> Result<Option<(&'static str, String)>, PluginFault> {
-        Ok(None)
+        let (entry, judges) = self.row(name)?;
+        let (Some(consumer), Some(judge)) = (entry.consumer, judges.consumer(entry)) else {
+            return self.check(name, config, host).map(|()| None);
+        };
+        if Meta::is_disabled(config) {
+            return Ok(None);
+        }
+        judge
+            .validator
+            .check(config)
+            .map_err(|error| broken(name, error))?;
+        Meta::read(config).map_err(|error| refused(name, error))?;
+        let own = Meta::strip(config);
+        let credential = (consumer.credential)(&own).map_err(|error| refused(name, error))?;
+        let is_known = !config::secret::is_reference(&credential);
+        Ok(is_known.then_some((entry.name, credential)))
     }
 
     /// Compiles one plugin configuration; `None` when `_meta.disable` is set. Schema defaults apply.
@@ -83,10 +149,46 @@ impl Registry {
     /// [`PluginFault`].
     pub fn compile(
         &self,
-        _name: &str,
-        _config: &Value,
-        _host: &Host<'_>,
+        name: &str,
+        config: &Value,
+        host: &Host<'_>,
     ) -> Result<Option<Link>, PluginFault> {
-        Ok(None)
+        let (entry, judges) = self.row(name)?;
+        if Meta::is_disabled(config) {
+            return Ok(None);
+        }
+        Meta::refuse_lua(config).map_err(|error| refused(name, error))?;
+        let judge = judges.config(entry);
+        judge
+            .validator
+            .check(config)
+            .map_err(|error| broken(name, error))?;
+        let meta = Meta::read(config).map_err(|error| refused(name, error))?;
+        let own = Meta::strip(config);
+        let plugin = (entry.compile)(&own, host).map_err(|error| refused(name, error))?;
+        Ok(Some(Link::new(plugin, entry.priority, meta)))
+    }
+
+    fn row(&self, name: &str) -> Result<(&'static Entry, &Judges), PluginFault> {
+        let row = self.find(name).zip(self.judges.get(name));
+        row.ok_or_else(|| PluginFault::Unknown {
+            name: name.to_owned(),
+        })
+    }
+}
+
+fn broken(name: &str, error: CheckError) -> PluginFault {
+    PluginFault::Invalid {
+        name: name.to_owned(),
+        pointer: error.pointer,
+        detail: error.message,
+    }
+}
+
+fn refused(name: &str, error: ConfigError) -> PluginFault {
+    PluginFault::Invalid {
+        name: name.to_owned(),
+        pointer: error.pointer,
+        detail: error.message,
     }
 }
