@@ -5,6 +5,8 @@ pub(crate) mod embeddings;
 pub(crate) mod models;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_responses;
+#[cfg(test)]
+mod tests;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
