@@ -7,8 +7,11 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        WantsClientCert,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -101,11 +104,7 @@ impl ClientTls {
     ///
     /// When the TLS library has no protocol version in common with its cryptography.
     pub fn trusting(trust: &Trust) -> Result<Self, TlsError> {
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(trust.roots.clone())
-            .with_no_client_auth();
-        Ok(Self::new(config))
+        Ok(Self::new(checking(Some(trust))?.with_no_client_auth()))
     }
 
     /// Checks nothing: anyone on the way can read and change the traffic.
@@ -119,17 +118,22 @@ impl ClientTls {
         DEFAULT.clone().map_or_else(Self::accepting_any, Ok)
     }
 
+    /// Shows a certificate of its own to upstreams that ask for one.
+    ///
+    /// Without `trust` the upstream's certificate is not checked.
+    ///
+    /// # Errors
+    ///
+    /// When the certificate chain (leaf first) or its key cannot be read or used.
+    pub fn presenting(trust: Option<&Trust>, chain: &Pem, key: &Pem) -> Result<Self, TlsError> {
+        let (chain, key) = (chain.certificates()?, key.private_key()?);
+        Ok(Self::new(
+            checking(trust)?.with_client_auth_cert(chain, key)?,
+        ))
+    }
+
     fn accepting_any() -> Result<Self, TlsError> {
-        let provider = provider();
-        let verifier = Arc::new(AcceptAny {
-            provider: Arc::clone(&provider),
-        });
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
-        Ok(Self::new(config))
+        Ok(Self::new(checking(None)?.with_no_client_auth()))
     }
 
     fn new(mut config: ClientConfig) -> Self {
@@ -148,6 +152,21 @@ impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientTls")
     }
+}
+
+/// The first half of a configuration: how the other side is checked.
+fn checking(
+    trust: Option<&Trust>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    Ok(match trust {
+        Some(trust) => builder.with_root_certificates(trust.roots.clone()),
+        None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAny { provider })),
+    })
 }
 
 // === impl AcceptAny ===

@@ -1,7 +1,11 @@
 //! Everything that needs a real socket.
 
 #[cfg(test)]
+mod breaks;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
+mod pool;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -13,6 +13,8 @@ use tokio::{
 /// Long enough never to fire in a test that does not want it to.
 pub(crate) const PATIENT: Timeouts = Timeouts::all(Duration::from_mins(1));
 
+pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+
 /// A listener that plays one part per connection.
 pub(crate) struct Stage {
     listener: TcpListener,
@@ -84,6 +86,14 @@ impl Actor {
         // An orderly end or a reset: either is a closed socket.
         let _ = self.stream.read_to_end(&mut rest).await;
     }
+}
+
+/// Serves one request and keeps the connection open.
+pub(crate) async fn greet(stage: &Stage) -> Actor {
+    let mut actor = stage.next().await;
+    actor.hear().await;
+    actor.say(HELLO).await;
+    actor
 }
 
 pub(crate) fn get() -> Request<RequestBody> {

@@ -7,6 +7,8 @@ use net::{
     NetError, Origin, OriginSettings, Phase, Scheme, Timeouts,
     tls::{Certificate, CertificateTable, ClientTls, Pem, SniResolver, Trust, server_config},
 };
+use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -17,6 +19,7 @@ const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 /// A certificate that vouches for itself, as PEM and loaded.
 struct Made {
     pem: String,
+    key: String,
     certificate: Certificate,
 }
 
@@ -24,9 +27,13 @@ impl Made {
     fn new(name: &str) -> Self {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let pem = made.cert.pem();
-        let key = Pem::text(made.signing_key.serialize_pem());
-        let certificate = Certificate::load(&Pem::text(&pem), &key).unwrap();
-        Self { pem, certificate }
+        let key = made.signing_key.serialize_pem();
+        let certificate = Certificate::load(&Pem::text(&pem), &Pem::text(&key)).unwrap();
+        Self {
+            pem,
+            key,
+            certificate,
+        }
     }
 
     fn trusted(&self) -> ClientTls {
@@ -162,6 +169,48 @@ async fn handshake_without_a_certificate_for_the_name_is_aborted() {
     let (answer, served) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
     assert!(matches!(answer.unwrap_err(), NetError::Tls(_)));
     assert!(served.is_none());
+}
+
+#[tokio::test]
+async fn upstream_that_asks_for_a_certificate_gets_one() {
+    let (stage, server, client) = (
+        Stage::open().await,
+        Made::new("api.test"),
+        Made::new("me.test"),
+    );
+    let trust = Trust::webpki().with(&Pem::text(&server.pem)).unwrap();
+    let (chain, key) = (Pem::text(&client.pem), Pem::text(&client.key));
+    let mut settings = settings(&stage, "api.test");
+    settings.tls = Some(ClientTls::presenting(Some(&trust), &chain, &key).unwrap());
+    let origin = Origin::new(settings).unwrap();
+    let upstream = async {
+        let mut stream = asking_for(&client, &server)
+            .accept(stage.next().await.stream)
+            .await?;
+        let shown = stream.get_ref().1.peer_certificates().map(<[_]>::len);
+        stream.write_all(HELLO).await?;
+        stream.flush().await?;
+        Ok::<_, std::io::Error>((shown, stream))
+    };
+    let (answer, shown) = tokio::join!(origin.send(get(), PATIENT), upstream);
+    assert_eq!(shown.unwrap().0, Some(1));
+    assert_eq!(text(answer.unwrap()).await.unwrap(), "hello");
+}
+
+/// A server that serves nobody but the bearer of one certificate.
+fn asking_for(client: &Made, server: &Made) -> TlsAcceptor {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(client.pem.as_bytes()).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_cert_resolver(single(server));
+    TlsAcceptor::from(Arc::new(config))
 }
 
 #[tokio::test]
