@@ -128,6 +128,17 @@ impl Ctx {
             None => self.request.received.elapsed(),
         }
     }
+
+    /// The upstream's part of that time, all attempts together; `None` when nobody was called.
+    pub fn upstream_time(&self) -> Option<Duration> {
+        if let Some(exchange) = &self.exchange {
+            return exchange
+                .upstream_response_time_ms
+                .map(Duration::from_millis);
+        }
+        let times = self.attempts.iter().filter_map(|attempt| attempt.response);
+        times.reduce(|all, one| all + one)
+    }
 }
 
 // === impl ClientRequest ===

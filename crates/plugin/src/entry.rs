@@ -59,6 +59,9 @@ pub trait Compiled: Send + Sync {
     fn log(&self, ctx: &Ctx);
 }
 
+/// Turns a configuration, without `_meta`, into a plugin.
+pub type Compile = fn(&Value, &Host<'_>) -> Result<Arc<dyn Compiled>, ConfigError>;
+
 /// A row of the plugin list.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -75,7 +78,7 @@ pub struct Entry {
     /// JSON Schema of the metadata object.
     pub metadata_schema: fn() -> Option<Value>,
     /// Compiles a configuration that the schema accepted.
-    pub compile: fn(&Value, &Host<'_>) -> Result<Arc<dyn Compiled>, ConfigError>,
+    pub compile: Compile,
     /// The consumer side of an auth plugin.
     pub consumer: Option<ConsumerEntry>,
 }

@@ -14,13 +14,11 @@ mod entry;
 mod expr;
 mod fault;
 mod living;
+mod log_entry;
 mod log_format;
+mod mask;
 mod meta;
 mod phase;
-#[expect(
-    clippy::module_inception,
-    reason = "the trait that the crate is named for"
-)]
 mod plugin;
 mod registry;
 mod reply;
@@ -35,10 +33,13 @@ pub use chain::{Chain, Link};
 pub use config::Secret;
 pub use consumer::{Consumer, Consumers};
 pub use ctx::{ClientRequest, Ctx, End, Sent};
-pub use entry::{Compiled, ConfigError, ConsumerEntry, Entry, Host, consumer_entry, entry};
+pub use entry::{
+    Compile, Compiled, ConfigError, ConsumerEntry, Entry, Host, consumer_entry, entry,
+};
 pub use expr::{Expr, ExprError};
 pub use fault::{Fault, Retry, Say, Whose};
 pub use living::Living;
+pub use log_entry::{Logged, access_line, log_entry};
 pub use log_format::{LogFormat, LogFormatError};
 pub use meta::Meta;
 pub use phase::{Phases, Want};

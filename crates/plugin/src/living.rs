@@ -36,11 +36,11 @@ impl Living {
         {
             return Ok(alive);
         }
-        let made = Arc::new(make()?);
-        let weak: Weak<T> = Arc::downgrade(&made);
+        let fresh = Arc::new(make()?);
+        let weak: Weak<T> = Arc::downgrade(&fresh);
         held.retain(|_, value| value.strong_count() > 0);
         held.insert(key, weak);
-        Ok(made)
+        Ok(fresh)
     }
 
     /// How many values are alive.

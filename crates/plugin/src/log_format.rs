@@ -14,7 +14,7 @@ const DEEPEST: usize = 5;
 /// A compiled log format.
 ///
 /// Shape: `{"host": "$host", "team": "blue", "llm": {"model": "$llm_model"}}`. A variable without a
-/// value leaves its member out; values keep their JSON types.
+/// value leaves its member out; values keep their JSON types, and secrets are masked.
 #[derive(Clone, Debug, Default)]
 pub struct LogFormat {
     members: Vec<(Box<str>, Member)>,
@@ -96,7 +96,7 @@ impl LogFormat {
                     line.raw(name, &object.finish());
                 }
                 Member::Variable(variable) => {
-                    if let Some(value) = variable.value(ctx) {
+                    if let Some(value) = variable.logged(ctx) {
                         write_value(name, &value, line);
                     }
                 }

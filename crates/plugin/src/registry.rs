@@ -88,7 +88,7 @@ impl Registry {
         Some(&self.judges.get(name)?.metadata(entry)?.schema)
     }
 
-    /// Checks one plugin configuration of a route, service, plugin_config or global rule: schema,
+    /// Checks one plugin configuration of a route, service, `plugin_config` or global rule: schema,
     /// type, and what the plugin's own compilation refuses.
     ///
     /// # Errors

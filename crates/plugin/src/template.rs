@@ -49,24 +49,34 @@ impl Template {
 
     /// Writes the text for this request; a variable without a value is written as `missing`.
     pub fn write(&self, ctx: &Ctx, missing: &str, out: &mut String) {
-        self.write_with(ctx, missing, out, |value, out| out.push_str(value));
+        self.write_with(missing, out, |variable, out| {
+            variable.value(ctx).map(|value| value.write(out))
+        });
     }
 
-    /// The same, with the values of variables passed through `escape`.
-    pub fn write_with(
+    /// Writes the text for a line of a log: values never break the line or end a quotation, and
+    /// secrets are masked.
+    pub fn write_log(&self, ctx: &Ctx, missing: &str, out: &mut String) {
+        self.write_with(missing, out, |variable, out| {
+            let value = variable.logged(ctx);
+            value.map(|value| telemetry::access_log::escape_inside(&value.into_text(), out))
+        });
+    }
+
+    fn write_with(
         &self,
-        ctx: &Ctx,
         missing: &str,
         out: &mut String,
-        escape: impl Fn(&str, &mut String),
+        write: impl Fn(&Var, &mut String) -> Option<()>,
     ) {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Variable(variable, instead) => match variable.value(ctx) {
-                    Some(value) => escape(&value.into_text(), out),
-                    None => out.push_str(instead.as_deref().unwrap_or(missing)),
-                },
+                Part::Variable(variable, instead) => {
+                    if write(variable, out).is_none() {
+                        out.push_str(instead.as_deref().unwrap_or(missing));
+                    }
+                }
             }
         }
     }

@@ -7,8 +7,8 @@
 mod body;
 mod llm;
 mod machine;
-mod reply;
-mod request;
+pub(crate) mod reply;
+pub(crate) mod request;
 mod row;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use http::HeaderName;
 
-use crate::Ctx;
+use crate::{Ctx, mask};
 use body::BodyPath;
 pub use machine::hostname;
 use row::Row;
@@ -85,6 +85,25 @@ impl Var {
             Source::Body(path) => path.value(ctx),
             Source::Nothing => None,
         }
+    }
+
+    /// The value as logs may show it: secrets in headers, cookies and arguments are masked.
+    pub fn logged<'a>(&self, ctx: &'a Ctx) -> Option<Value<'a>> {
+        const MASKED: Value<'static> = Value::Text(Cow::Borrowed(mask::MASK));
+        let value = self.value(ctx)?;
+        Some(match &self.0 {
+            Source::Row(row) if matches!(row.name, "request_uri" | "request") => {
+                value.map_text(|text| mask::target(text).into_owned())
+            }
+            Source::Row(row) if matches!(row.name, "args" | "query_string") => {
+                value.map_text(|text| mask::arguments(text).into_owned())
+            }
+            Source::Row(row) if row.name == "http_cookie" => MASKED,
+            Source::Header(name, written) => masked(value, &ctx.request.headers, [name, written]),
+            Source::SentHeader(name, written) => masked(value, &ctx.sent.headers, [name, written]),
+            Source::Cookie(name) | Source::Argument(name) if mask::is_secret_name(name) => MASKED,
+            _ => value,
+        })
     }
 
     /// Whether it reads the request body, which must have been read before to give a value.
@@ -156,6 +175,18 @@ fn headers(written: &str) -> Option<(HeaderName, HeaderName)> {
     let dashed = HeaderName::from_bytes(dashed.as_bytes()).ok()?;
     let written = HeaderName::from_bytes(written.as_bytes()).ok()?;
     Some((dashed, written))
+}
+
+/// The value of a header as logs may show it.
+fn masked<'a>(value: Value<'a>, headers: &http::HeaderMap, names: [&HeaderName; 2]) -> Value<'a> {
+    let is_secret = names.into_iter().any(|name| {
+        let sensitive = |value: &http::HeaderValue| value.is_sensitive();
+        mask::is_secret_name(name.as_str()) || headers.get_all(name).iter().any(sensitive)
+    });
+    if is_secret {
+        return Value::Text(Cow::Borrowed(mask::MASK));
+    }
+    value.map_text(|text| mask::target(text).into_owned())
 }
 
 /// The values of a header, joined as nginx joins them.

@@ -11,18 +11,24 @@ pub(super) static ROWS: &[Row] = &[
         Some(Value::from(kind.unwrap_or("traditional_http")))
     }),
     Row::new("request_llm_model", |ctx| {
-        text(ctx, |exchange| &exchange.request_model)
+        Some(text(ctx, |exchange| &exchange.request_model))
     }),
-    Row::new("llm_model", |ctx| text(ctx, |exchange| &exchange.model)),
-    Row::new("llm_stream", |ctx| flag(ctx, |exchange| exchange.streaming)),
+    Row::new("llm_model", |ctx| {
+        Some(text(ctx, |exchange| &exchange.model))
+    }),
+    Row::new("llm_stream", |ctx| {
+        Some(flag(ctx, |exchange| exchange.streaming))
+    }),
     Row::new("llm_tool_count", |ctx| {
-        count(ctx, |exchange| exchange.tool_count.into())
+        Some(count(ctx, |exchange| exchange.tool_count.into()))
     }),
     Row::new("llm_end_user_id", |ctx| {
-        text(ctx, |exchange| &exchange.end_user)
+        Some(text(ctx, |exchange| &exchange.end_user))
     }),
     Row::new("llm_time_to_first_token", |ctx| {
-        count(ctx, |exchange| exchange.time_to_first_token_ms.unwrap_or(0))
+        Some(count(ctx, |exchange| {
+            exchange.time_to_first_token_ms.unwrap_or(0)
+        }))
     }),
     Row::new("apisix_upstream_response_time", |ctx| {
         // compat: apache/apisix milliseconds for AI requests, seconds for all others
@@ -34,28 +40,32 @@ pub(super) static ROWS: &[Row] = &[
         }
     }),
     Row::new("llm_prompt_tokens", |ctx| {
-        count(ctx, |exchange| exchange.usage.prompt_tokens)
+        Some(count(ctx, |exchange| exchange.usage.prompt_tokens))
     }),
     Row::new("llm_completion_tokens", |ctx| {
-        count(ctx, |exchange| exchange.usage.completion_tokens)
+        Some(count(ctx, |exchange| exchange.usage.completion_tokens))
     }),
     Row::new("llm_total_tokens", |ctx| {
-        count(ctx, |exchange| exchange.usage.total_tokens)
+        Some(count(ctx, |exchange| exchange.usage.total_tokens))
     }),
     Row::new("llm_cache_read_input_tokens", |ctx| {
-        count(ctx, |exchange| exchange.usage.cache_read_input_tokens)
+        Some(count(ctx, |exchange| {
+            exchange.usage.cache_read_input_tokens
+        }))
     }),
     Row::new("llm_cache_creation_input_tokens", |ctx| {
-        count(ctx, |exchange| exchange.usage.cache_creation_input_tokens)
+        Some(count(ctx, |exchange| {
+            exchange.usage.cache_creation_input_tokens
+        }))
     }),
     Row::new("llm_reasoning_tokens", |ctx| {
-        count(ctx, |exchange| exchange.usage.reasoning_tokens)
+        Some(count(ctx, |exchange| exchange.usage.reasoning_tokens))
     }),
     Row::new("llm_has_tool_calls", |ctx| {
-        flag(ctx, |exchange| exchange.has_tool_calls)
+        Some(flag(ctx, |exchange| exchange.has_tool_calls))
     }),
     Row::new("llm_content_risk_level", |ctx| {
-        text(ctx, |exchange| &exchange.content_risk_level)
+        Some(text(ctx, |exchange| &exchange.content_risk_level))
     }),
     Row::new("llm_response_text", |ctx| {
         let exchange = ctx.exchange.as_deref()?;
@@ -75,15 +85,15 @@ pub(super) static ROWS: &[Row] = &[
     }),
 ];
 
-fn text(ctx: &Ctx, read: fn(&Exchange) -> &str) -> Option<Value<'_>> {
-    Some(Value::from(ctx.exchange.as_deref().map_or("", read)))
+fn text(ctx: &Ctx, read: fn(&Exchange) -> &str) -> Value<'_> {
+    Value::from(ctx.exchange.as_deref().map_or("", read))
 }
 
-fn count(ctx: &Ctx, read: fn(&Exchange) -> u64) -> Option<Value<'_>> {
-    Some(Value::count(ctx.exchange.as_deref().map_or(0, read)))
+fn count(ctx: &Ctx, read: fn(&Exchange) -> u64) -> Value<'_> {
+    Value::count(ctx.exchange.as_deref().map_or(0, read))
 }
 
-fn flag(ctx: &Ctx, read: fn(&Exchange) -> bool) -> Option<Value<'_>> {
+fn flag(ctx: &Ctx, read: fn(&Exchange) -> bool) -> Value<'_> {
     let set = ctx.exchange.as_deref().is_some_and(read);
-    Some(Value::from(if set { "true" } else { "false" }))
+    Value::from(if set { "true" } else { "false" })
 }

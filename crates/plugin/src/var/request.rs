@@ -41,10 +41,10 @@ pub(super) static ROWS: &[Row] = &[
         let mark = if query_text(ctx).is_empty() { "" } else { "?" };
         Some(Value::from(mark))
     }),
-    Row::new("request_method", method),
-    Row::new("method", method),
+    Row::new("request_method", |ctx| Some(method(ctx))),
+    Row::new("method", |ctx| Some(method(ctx))),
     Row::new("server_protocol", |ctx| Some(Value::from(protocol(ctx)))),
-    Row::new("request", request_line),
+    Row::new("request", |ctx| Some(request_line(ctx))),
     Row::new("request_length", |ctx| Some(Value::count(length(ctx)))),
     Row::new("content_type", |ctx| {
         joined(&ctx.request.headers, [&header::CONTENT_TYPE; 2], ", ").map(Value::Text)
@@ -157,11 +157,11 @@ fn query(ctx: &Ctx) -> Option<Value<'_>> {
     ctx.request.uri.query().map(Value::from)
 }
 
-fn method(ctx: &Ctx) -> Option<Value<'_>> {
-    Some(Value::from(ctx.request.method.as_str()))
+fn method(ctx: &Ctx) -> Value<'_> {
+    Value::from(ctx.request.method.as_str())
 }
 
-fn protocol(ctx: &Ctx) -> &'static str {
+pub(crate) fn protocol(ctx: &Ctx) -> &'static str {
     match ctx.request.version {
         Version::HTTP_09 => "HTTP/0.9",
         Version::HTTP_10 => "HTTP/1.0",
@@ -171,10 +171,10 @@ fn protocol(ctx: &Ctx) -> &'static str {
     }
 }
 
-fn request_line(ctx: &Ctx) -> Option<Value<'_>> {
+fn request_line(ctx: &Ctx) -> Value<'static> {
     let request = &ctx.request;
     let line = format!("{} {} {}", request.method, request.target(), protocol(ctx));
-    Some(Value::Text(line.into()))
+    Value::Text(line.into())
 }
 
 /// Bytes of head and body as HTTP/1.1 writes them, as far as they are known.

@@ -2,19 +2,21 @@
 
 use jiff::Timestamp;
 
+use super::Value;
 use super::row::Row;
-use super::{Ctx, Value};
 
 pub(super) static ROWS: &[Row] = &[
-    Row::new("time_iso8601", |_| written("%Y-%m-%dT%H:%M:%S+00:00")),
-    Row::new("time_local", |_| written("%d/%b/%Y:%H:%M:%S +0000")),
+    Row::new("time_iso8601", |_| Some(written("%Y-%m-%dT%H:%M:%S+00:00"))),
+    Row::new("time_local", |_| Some(written("%d/%b/%Y:%H:%M:%S +0000"))),
     Row::new("msec", |_| Some(Value::Number(seconds_since_epoch()))),
-    Row::new("request_time", request_time),
+    Row::new("request_time", |ctx| {
+        Some(Value::Text(seconds(ctx.elapsed()).into()))
+    }),
 ];
 
-fn written(format: &str) -> Option<Value<'static>> {
+fn written(format: &str) -> Value<'static> {
     let now = Timestamp::now();
-    Some(Value::Text(now.strftime(format).to_string().into()))
+    Value::Text(now.strftime(format).to_string().into())
 }
 
 /// Seconds with three decimals.
@@ -24,10 +26,6 @@ fn written(format: &str) -> Option<Value<'static>> {
 )]
 fn seconds_since_epoch() -> f64 {
     Timestamp::now().as_millisecond() as f64 / 1000.0
-}
-
-fn request_time(ctx: &Ctx) -> Option<Value<'_>> {
-    Some(Value::Text(seconds(ctx.elapsed()).into()))
 }
 
 /// Seconds with three decimals, as nginx writes times.

@@ -61,6 +61,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same with a text replaced.
+    pub(super) fn map_text(self, change: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(Cow::Owned(change(&text))),
+            other => other,
+        }
+    }
+
     /// It as a number, by the rules of Lua's `tonumber`.
     pub(crate) fn to_number(&self) -> Option<f64> {
         match self {
@@ -78,7 +86,7 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
-/// Reads a text as LuaJIT's `tonumber` does: space around it, decimal and hexadecimal with fraction
+/// Reads a text as `LuaJIT`'s `tonumber` does: space around it, decimal and hexadecimal with fraction
 /// and exponent, binary, `inf` and `nan`.
 pub(crate) fn to_number(text: &str) -> Option<f64> {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b');
