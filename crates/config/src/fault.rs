@@ -19,8 +19,6 @@ pub struct CheckError {
     pub expected: String,
     /// What was found there; absent when something is missing.
     pub found: Option<String>,
-    /// The name that was probably meant, where an unknown one was found.
-    pub meant: Option<String>,
     /// Further faults of the same document.
     pub others: Vec<Self>,
 }
@@ -55,7 +53,6 @@ impl CheckError {
             message: message.into(),
             expected: expected.into(),
             found: None,
-            meant: None,
             others: Vec::new(),
         }
     }
@@ -76,6 +73,15 @@ impl CheckError {
             format!("property \"{name}\" is required"),
             format!("a field \"{name}\""),
         )
+    }
+
+    /// Adds the name that was probably meant, where an unknown one was found.
+    #[must_use]
+    pub fn meant(mut self, name: Option<&str>) -> Self {
+        if let Some(name) = name {
+            let _ = write!(self.expected, ": did you mean {name:?}?");
+        }
+        self
     }
 
     /// Says what was found. A value in a field that holds secrets is told by its type only.
@@ -115,9 +121,6 @@ impl CheckError {
         if let Some(found) = &self.found {
             text.push_str(", found ");
             text.push_str(found);
-        }
-        if let Some(meant) = &self.meant {
-            let _ = write!(text, ": did you mean {meant:?}?");
         }
         text
     }
@@ -175,6 +178,7 @@ pub(crate) fn shown(pointer: &str, value: &Value) -> String {
         Value::Array(items) => return format!("an array of {}", items.len()),
         Value::Object(members) => return format!("an object of {}", members.len()),
         Value::String(_) if is_sensitive(pointer) => return "a string".to_owned(),
+        Value::Number(_) if is_sensitive(pointer) => return "a number".to_owned(),
         _ => {}
     }
     let text = value.to_string();

@@ -33,6 +33,7 @@ pub mod schema;
 #[cfg(test)]
 mod scratch;
 pub mod secret;
+pub mod settings;
 pub mod source;
 pub mod substitute;
 pub mod wording;
@@ -41,3 +42,4 @@ pub use check::CheckError;
 pub use document::{Document, Item, Loaded, Rejected};
 pub use resource::{AnyResource, Kind, Plugins, Resource};
 pub use secret::Secret;
+pub use settings::Settings;

@@ -9,7 +9,7 @@ mod keywords;
 mod path;
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use jsonschema::Draft;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
@@ -51,6 +51,7 @@ impl Validator {
             .should_validate_formats(true)
             .with_format("ipv4-network", |text: &str| is_network(text, false))
             .with_format("ipv6-network", |text: &str| is_network(text, true))
+            .with_format("address:port", |text: &str| is_listen_address(text))
             .with_keyword("minLength", |_, value, _| {
                 keywords::length(value, StringRule::Shortest)
             })
@@ -100,8 +101,7 @@ impl Validator {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = place.kind() {
             let name = unexpected.first().map_or("", String::as_str);
             fault.pointer.push_str(&pointer_to([name]));
-            fault.meant = self.meant(place, name);
-            return fault;
+            return fault.meant(self.meant(place, name));
         }
         if says_what_is_missing(place) {
             return fault;
@@ -110,12 +110,16 @@ impl Validator {
     }
 
     /// The known member that an unknown name was probably meant to be.
-    fn meant(&self, error: &ValidationError<'_>, name: &str) -> Option<String> {
+    fn meant(&self, error: &ValidationError<'_>, name: &str) -> Option<&str> {
         let (owner, _) = error.schema_path().as_str().rsplit_once('/')?;
         let known = self.schema.pointer(owner)?.get("properties")?.as_object()?;
-        let meant = nearest(name, known.keys().map(String::as_str));
-        meant.map(str::to_owned)
+        nearest(name, known.keys().map(String::as_str))
     }
+}
+
+fn is_listen_address(text: &str) -> bool {
+    let named = text.strip_prefix("localhost:");
+    named.is_some_and(|port| port.parse::<u16>().is_ok()) || text.parse::<SocketAddr>().is_ok()
 }
 
 fn is_network(text: &str, v6: bool) -> bool {
@@ -333,6 +337,9 @@ fn expectation(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::MinProperties { limit } => format!("at least {limit} members"),
         ValidationErrorKind::MaxProperties { limit } => format!("at most {limit} members"),
         ValidationErrorKind::UniqueItems => "no item twice".to_owned(),
+        ValidationErrorKind::Format { format } if format == "address:port" => {
+            "an address and a port such as 127.0.0.1:9080".to_owned()
+        }
         ValidationErrorKind::Format { format } => format!("a valid {format}"),
         ValidationErrorKind::AnyOf { context } => branches(context, "at least one of "),
         ValidationErrorKind::OneOfNotValid { context }

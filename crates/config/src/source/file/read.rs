@@ -217,8 +217,7 @@ impl Reading {
             _ => format!("no field {name:?}"),
         };
         let message = format!("additional properties forbidden, found {name}");
-        let mut error = CheckError::rule("", message, expected);
-        error.meant = nearest(name, known).map(str::to_owned);
+        let error = CheckError::rule("", message, expected).meant(nearest(name, known));
         self.faults.push((format!("/{name}"), error));
     }
 

@@ -1,0 +1,87 @@
+//! What spans several settings.
+
+use std::net::IpAddr;
+
+use super::{Admin, Settings};
+use crate::fault::CheckError;
+
+/// The shortest key that may guard an Admin API which other machines can reach.
+const SHORTEST_KEY: usize = 16;
+
+// === impl Settings ===
+
+impl Settings {
+    /// Everything that does not fit together.
+    pub(super) fn rules(&self) -> Vec<CheckError> {
+        let mut faults = Vec::new();
+        faults.extend(self.admin.exposed());
+        faults.extend(self.admin.networks());
+        faults.extend(self.source());
+        if self.proxy.listen.is_empty() {
+            let expected = "at least one listener";
+            faults.push(CheckError::rule("/proxy/listen", expected, expected));
+        }
+        faults
+    }
+
+    fn source(&self) -> Option<CheckError> {
+        self.etcd.as_ref()?;
+        Some(CheckError::rule(
+            "/etcd",
+            "etcd is not available",
+            "`data_dir` for the embedded store or `resources` for a standalone file, because this \
+             build cannot read resources from etcd",
+        ))
+    }
+}
+
+// === impl Admin ===
+
+impl Admin {
+    /// Every key with its role: `key` first, which may do everything.
+    pub fn all_keys(&self) -> impl Iterator<Item = (&crate::secret::Secret, super::AdminRole)> {
+        let single = self.key.iter().map(|key| (key, super::AdminRole::Admin));
+        single.chain(self.keys.iter().map(|key| (&key.key, key.role)))
+    }
+
+    /// An Admin API that other machines can reach needs a key that cannot be guessed.
+    fn exposed(&self) -> Option<CheckError> {
+        if !self.enabled || self.listen.is_loopback() {
+            return None;
+        }
+        let address = self.listen;
+        let because = format!("because the Admin API listens on {address}");
+        if !self.key_required {
+            let expected = format!("true, {because}");
+            let error = CheckError::rule("/admin/key_required", expected.clone(), expected);
+            return Some(error.found(&false.into()));
+        }
+        let expected = format!("a key of at least {SHORTEST_KEY} characters, {because}");
+        let mut error = CheckError::rule("/admin/key", expected.clone(), expected);
+        let lengths = self.all_keys().map(|(key, _)| key.expose().chars().count());
+        match lengths.min() {
+            None => Some(error),
+            Some(shortest) if shortest >= SHORTEST_KEY => None,
+            Some(shortest) => {
+                error.found = Some(format!("one of {shortest}"));
+                if self.key.is_none() {
+                    "/admin/keys".clone_into(&mut error.pointer);
+                }
+                Some(error)
+            }
+        }
+    }
+
+    fn networks(&self) -> Vec<CheckError> {
+        let wrong = |text: &&String| {
+            text.parse::<ipnet::IpNet>().is_err() && text.parse::<IpAddr>().is_err()
+        };
+        let index = |text: &String| self.allow.iter().position(|other| other == text);
+        let fault = |text: &String| {
+            let expected = "an address or a network such as 127.0.0.0/24";
+            let pointer = format!("/admin/allow/{}", index(text).unwrap_or_default());
+            CheckError::rule(pointer, expected, expected).found(&text.as_str().into())
+        };
+        self.allow.iter().filter(wrong).map(fault).collect()
+    }
+}
