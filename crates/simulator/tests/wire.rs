@@ -351,16 +351,16 @@ async fn close_ends_the_connection_though_the_client_would_stay() {
     assert_eq!(heard.json()["object"], "chat.completion");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn pauses_are_where_they_are_asked_for() {
     let running = start().await;
-    let settings = "x-sim-delay-ms: 1000\r\nx-sim-first-delay-ms: 200\r\n\
-                    x-sim-chunks: 4\r\nx-sim-interval-ms: 50\r\n";
-    let begin = tokio::time::Instant::now();
+    let settings = "x-sim-delay-ms: 30\r\nx-sim-first-delay-ms: 20\r\n\
+                    x-sim-chunks: 4\r\nx-sim-interval-ms: 5\r\n";
+    let begin = std::time::Instant::now();
     let heard = chat(&running, settings, CHAT_STREAM).await;
     let events = heard.body_text().matches("data: ").count();
     assert_eq!(events, 4 + 3);
-    let pauses = 1000 + 200 + (u64::try_from(events).unwrap() - 1) * 50;
+    let pauses = 30 + 20 + (u64::try_from(events).unwrap() - 1) * 5;
     assert!(begin.elapsed() >= Duration::from_millis(pauses));
 }
 
