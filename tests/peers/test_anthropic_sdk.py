@@ -11,7 +11,7 @@ TOOL = {
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
 # Greedy, or the noise of the random model may end before its first word.
-GREEDY = {"max_tokens": 16, "temperature": 0}
+GREEDY = {"max_tokens": 16, "extra_body": {"temperature": 0}}
 CURRENT = int(anthropic.__version__.split(".")[0]) >= 2
 
 
