@@ -43,6 +43,15 @@ impl Living {
         Ok(fresh)
     }
 
+    /// Every living value of one type, for upkeep.
+    pub fn all<T: Send + Sync + 'static>(&self) -> Vec<Arc<T>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.values()
+            .filter_map(Weak::upgrade)
+            .filter_map(|value| value.downcast::<T>().ok())
+            .collect()
+    }
+
     /// How many values are alive.
     pub fn len(&self) -> usize {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
