@@ -1,6 +1,9 @@
 //! The front door for everything that is done to this repository: `cargo xtask <task>`.
 
+mod bench;
 mod test;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -15,13 +18,26 @@ struct Arguments {
 enum Task {
     /// Run everything that CI runs, or the named steps of it.
     Test(test::Options),
+    /// Measure what a request costs, against nginx in the same run.
+    Bench(bench::Options),
     /// Look up known advisories about the dependencies; fetches the database.
     Advisories,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
-        Task::Test(options) => test::run(&options),
+#[expect(clippy::print_stderr, reason = "the last word of a task that failed")]
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("\nxtask: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> anyhow::Result<()> {
+    match task {
+        Task::Test(options) => test::run(options),
         Task::Advisories => test::advisories(),
     }
 }
