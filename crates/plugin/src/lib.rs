@@ -23,6 +23,8 @@ mod plugin;
 mod registry;
 mod reply;
 mod route;
+#[cfg(test)]
+mod sample;
 mod step;
 mod template;
 mod var;

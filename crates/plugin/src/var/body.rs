@@ -36,9 +36,11 @@ enum Step {
 impl BodyPath {
     /// Compiles the path; `None` when it is not one.
     pub(super) fn new(written: &str) -> Option<Self> {
-        let is_query = written.contains(['[', '*']) || written.contains("..");
+        // `post_arg..name` looks for the name at every depth.
+        let from_root = format!(".{written}");
+        let is_query = from_root.contains(['[', '*']) || from_root.contains("..");
         let mut steps = Vec::new();
-        let mut rest = written;
+        let mut rest = &*from_root;
         let mut expects_name = true;
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix("..") {
