@@ -1,6 +1,5 @@
 //! The front door for everything that is done to this repository: `cargo xtask <task>`.
 
-mod bench;
 mod test;
 
 use std::process::ExitCode;
@@ -18,8 +17,6 @@ struct Arguments {
 enum Task {
     /// Run everything that CI runs, or the named steps of it.
     Test(test::Options),
-    /// Measure what a request costs, against nginx in the same run.
-    Bench(bench::Options),
     /// Look up known advisories about the dependencies; fetches the database.
     Advisories,
 }
