@@ -1,5 +1,6 @@
 //! The front door for everything that is done to this repository: `cargo xtask <task>`.
 
+mod bench;
 mod test;
 
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ struct Arguments {
 enum Task {
     /// Run everything that CI runs, or the named steps of it.
     Test(test::Options),
+    /// Measure what a request costs, against nginx in the same run.
+    Bench(bench::Options),
     /// Look up known advisories about the dependencies; fetches the database.
     Advisories,
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> anyhow::Result<()> {
     match task {
         Task::Test(options) => test::run(options),
+        Task::Bench(options) => bench::run(options),
         Task::Advisories => test::advisories(),
     }
 }
