@@ -1,0 +1,57 @@
+//! The configuration corpus: documents that each plugin takes, and documents that it refuses with
+//! the message we print.
+//!
+//! `configs/<plugin>/accept/<case>.json` and `configs/<plugin>/reject/<case>.json`. Shape:
+//! `{"config": …, "message": "…"}`; the message of rejected ones is the whole detail, without the
+//! words before it that name the plugin. With `"as": "consumer"` the document is the consumer's side
+//! of an auth plugin, with `"as": "metadata"` the plugin's metadata.
+
+mod documents;
+
+use documents::{Case, Place, cases};
+use plugin::PluginFault;
+
+fn check(case: &Case) -> Result<(), String> {
+    case.check().map_err(|fault| match fault {
+        PluginFault::Invalid { detail, .. } => detail,
+        PluginFault::Unknown { name } => format!("unknown plugin [{name}]"),
+    })
+}
+
+#[test]
+fn accepted_documents_compile() {
+    let mut count = 0;
+    for case in cases().filter(|case| case.place == Place::Accept) {
+        count += 1;
+        assert_eq!(check(&case), Ok(()), "{}", case.path.display());
+    }
+    assert!(count > 0, "no documents found");
+}
+
+#[test]
+fn rejected_documents_are_told_why() {
+    let mut wrong = Vec::new();
+    for case in cases().filter(|case| case.place == Place::Reject) {
+        let found = check(&case)
+            .err()
+            .unwrap_or_else(|| "(accepted)".to_owned());
+        if Some(&found) != case.message.as_ref() {
+            let path = case.path.display();
+            wrong.push(format!(
+                "{path}\n  expected {:?}\n  found    {found:?}",
+                case.message
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_plugin_has_documents_of_both_kinds() {
+    for entry in plugins::PLUGINS {
+        for place in [Place::Accept, Place::Reject] {
+            let found = cases().any(|case| case.plugin == entry.name && case.place == place);
+            assert!(found, "{}: no documents to {place:?}", entry.name);
+        }
+    }
+}
