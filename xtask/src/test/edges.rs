@@ -49,7 +49,8 @@ const FLOOR_PLAN: &[Row] = &[
     },
     Row {
         name: "plugin",
-        may_use: &["llm", "config", "telemetry"],
+        // `wire`: a body is scanned once and kept scanned; variables look into it.
+        may_use: &["llm", "config", "telemetry", "wire"],
     },
     Row {
         name: "ai",
