@@ -58,6 +58,11 @@ impl Listener {
         self.address
     }
 
+    /// The socket itself, for servers with an accept loop of their own.
+    pub fn into_inner(self) -> TcpListener {
+        self.listener
+    }
+
     /// Waits for the next connection. Small writes on it leave at once (`TCP_NODELAY`).
     ///
     /// Failures of single connections are skipped. While descriptors or memory are short it

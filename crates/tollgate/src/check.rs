@@ -1,0 +1,192 @@
+//! `tollgate check`: settings and resource files, validated without serving.
+
+use std::io::Write;
+use std::path::Path;
+
+use config::Document;
+use config::settings::{self, Settings};
+use config::source::read_document;
+use config::substitute::Environment;
+use serde_json::Value;
+
+use crate::apply::error_chain;
+use crate::cli::Check;
+use crate::house::House;
+
+/// The top-level keys that only a resource file has.
+const RESOURCE_KEYS: [&str; 11] = [
+    "routes",
+    "services",
+    "upstreams",
+    "consumers",
+    "consumer_groups",
+    "plugin_configs",
+    "global_rules",
+    "plugin_metadata",
+    "ssls",
+    "secrets",
+    "stream_routes",
+];
+
+/// Checks every file and says what is wrong; `true` when nothing is.
+///
+/// # Errors
+/// When the findings cannot be written.
+pub(crate) fn check(
+    options: &Check,
+    environment: &Environment,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let mut is_good = true;
+    for file in &options.files {
+        let findings = findings(file, environment);
+        for warning in &findings.warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
+        for fault in &findings.faults {
+            writeln!(out, "error: {fault}")?;
+        }
+        if findings.faults.is_empty() {
+            writeln!(out, "{}: {}", file.display(), findings.summary)?;
+        }
+        is_good &= findings.faults.is_empty();
+    }
+    Ok(is_good)
+}
+
+/// What was found in one file.
+#[derive(Debug, Default)]
+struct Findings {
+    faults: Vec<String>,
+    warnings: Vec<String>,
+    summary: String,
+}
+
+fn findings(file: &Path, environment: &Environment) -> Findings {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return fault(format!("{}: cannot be read: {error}", file.display())),
+    };
+    if is_resources(file, &text) {
+        resources(file, &text, environment)
+    } else {
+        settings_file(file, &text, environment)
+    }
+}
+
+/// A file of resources has a resource key at its top, or nothing but the end mark.
+fn is_resources(file: &Path, text: &str) -> bool {
+    let is_json = file
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let has_key = |line: &str| {
+        let key = line
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .trim_matches(['"', '\'', ' ', ',', '{']);
+        RESOURCE_KEYS.contains(&key)
+    };
+    let is_top = |line: &&str| is_json || !line.starts_with([' ', '\t', '#', '-']);
+    text.trim_end().ends_with("#END") || text.lines().filter(is_top).any(has_key)
+}
+
+fn resources(file: &Path, text: &str, environment: &Environment) -> Findings {
+    let loaded = match read_document(file, text, environment, &Document::default(), 1) {
+        Ok(loaded) => loaded,
+        Err(error) => return fault(error_chain(&error)),
+    };
+    let house = match House::new(&Settings::default()) {
+        Ok(house) => house,
+        Err(error) => return fault(format!("{error:#}")),
+    };
+    let (_, whole) = house.compile(&loaded, None);
+    Findings {
+        faults: whole.rejected.iter().map(ToString::to_string).collect(),
+        warnings: lint::inverted_priorities(&loaded.document),
+        summary: format!("{} resources, all valid", loaded.document.len()),
+    }
+}
+
+fn settings_file(file: &Path, text: &str, environment: &Environment) -> Findings {
+    match settings::parse(Some(file), text, environment) {
+        Ok(loaded) => Findings {
+            faults: Vec::new(),
+            warnings: loaded
+                .ignored
+                .iter()
+                .map(|key| {
+                    format!(
+                        "{}: {key}: has no meaning here and is ignored",
+                        file.display()
+                    )
+                })
+                .collect(),
+            summary: "valid settings".to_owned(),
+        },
+        Err(error) => Findings {
+            faults: error.faults.iter().map(ToString::to_string).collect(),
+            ..Findings::default()
+        },
+    }
+}
+
+fn fault(text: String) -> Findings {
+    Findings {
+        faults: vec![text],
+        ..Findings::default()
+    }
+}
+
+/// Configurations that are valid and probably not meant.
+mod lint {
+    use super::{Document, Value};
+
+    /// Instances whose names say that they are spare, and whose priority says that they come first.
+    pub(super) fn inverted_priorities(document: &Document) -> Vec<String> {
+        let of = |key: &str, raw: &Value| {
+            let instances = raw.pointer("/plugins/ai-proxy-multi/instances");
+            let instances = instances
+                .and_then(Value::as_array)
+                .map_or(&[][..], Vec::as_slice);
+            inversion(instances).map(|(spare, main)| {
+                format!(
+                    "{key}: plugins.ai-proxy-multi.instances: {spare:?} is preferred to {main:?}, \
+                     since the larger priority is tried first; expected the spare one to have the \
+                     smaller priority"
+                )
+            })
+        };
+        let routes = document.routes.values().map(|item| (&item.key, &item.raw));
+        let services = document
+            .services
+            .values()
+            .map(|item| (&item.key, &item.raw));
+        let configs = document
+            .plugin_configs
+            .values()
+            .map(|item| (&item.key, &item.raw));
+        let all = routes.chain(services).chain(configs);
+        all.filter_map(|(key, raw)| of(key, raw)).collect()
+    }
+
+    fn inversion(instances: &[Value]) -> Option<(&str, &str)> {
+        let named = |words: &'static [&'static str]| {
+            instances.iter().filter_map(move |instance| {
+                let name = instance.get("name")?.as_str()?;
+                let lower = name.to_lowercase();
+                let priority = instance
+                    .get("priority")
+                    .and_then(Value::as_i64)
+                    .unwrap_or(0);
+                words
+                    .iter()
+                    .any(|word| lower.contains(word))
+                    .then_some((name, priority))
+            })
+        };
+        let spare = named(&["backup", "fallback", "spare", "secondary"]).max_by_key(|(_, p)| *p)?;
+        let main = named(&["primary", "main"]).min_by_key(|(_, priority)| *priority)?;
+        (spare.1 > main.1).then_some((spare.0, main.0))
+    }
+}

@@ -1,0 +1,89 @@
+//! What is there for the whole life of the process, whatever the configuration says.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use config::settings::{Router, Settings};
+use config::{CheckError, Document, Loaded, Rejected};
+use gateway::{Environment, Outcome, Reported, RouterKind, Routing, Snapshot};
+use plugin::{Living, Registry};
+use serde_json::{Map, Value};
+use telemetry::metrics::{self, Metrics};
+
+/// The plugins, the metrics, and what outlives snapshots.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) living: Arc<Living>,
+    pub(crate) metrics: Metrics,
+    pub(crate) attributes: Arc<Map<String, Value>>,
+    routing: Routing,
+}
+
+// === impl House ===
+
+impl House {
+    /// The house as the settings want it.
+    ///
+    /// # Errors
+    /// When `plugin_attr.prometheus` cannot be used.
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(Self {
+            registry: Arc::new(Registry::new(plugins::PLUGINS, settings.plugins.as_deref())),
+            living: Arc::default(),
+            metrics: metrics(&settings.plugin_attr)?,
+            attributes: Arc::new(settings.plugin_attr.clone()),
+            routing: Routing {
+                kind: match settings.proxy.router {
+                    Router::RadixtreeHostUri => RouterKind::HostUri,
+                    Router::RadixtreeUri => RouterKind::Uri,
+                    Router::RadixtreeUriWithParameter => RouterKind::UriWithParameter,
+                },
+                ignores_tail_slash: settings.proxy.delete_uri_tail_slash,
+                keeps_encoded_slash: settings.proxy.match_uri_encoded_slash,
+            },
+        })
+    }
+
+    /// Compiles what was loaded; unchanged items are taken over from `previous`.
+    ///
+    /// The faults that compiling found stand in the result beside those of loading.
+    pub(crate) fn compile(
+        &self,
+        loaded: &Loaded,
+        previous: Option<&Snapshot>,
+    ) -> (Snapshot, Loaded) {
+        let environment = Environment {
+            registry: &self.registry,
+            living: &self.living,
+            metrics: &self.metrics,
+            attributes: &self.attributes,
+            routing: self.routing,
+        };
+        let (snapshot, reported) = Snapshot::build(&loaded.document, environment, previous);
+        let mut whole = loaded.clone();
+        let found = reported
+            .iter()
+            .map(|fault| rejected(fault, &loaded.document));
+        whole.rejected.extend(found);
+        (snapshot, whole)
+    }
+}
+
+fn metrics(attributes: &Map<String, Value>) -> anyhow::Result<Metrics> {
+    let settings = match attributes.get("prometheus") {
+        Some(value) => serde_json::from_value(value.clone()).context("plugin_attr.prometheus")?,
+        None => metrics::Settings::default(),
+    };
+    Ok(Metrics::new(&settings)?)
+}
+
+/// A fault of compiling in the words of a fault of loading.
+fn rejected(fault: &Reported, document: &Document) -> Rejected {
+    Rejected {
+        key: fault.key.to_string(),
+        error: CheckError::rule(&fault.pointer, &fault.message, &fault.message),
+        place: document.place(&fault.key, &fault.pointer),
+        kept: fault.outcome != Outcome::Dropped,
+    }
+}
