@@ -1,5 +1,6 @@
 //! One request, from accept to log: everything that phases share, each field with its one writer.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,7 +9,9 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use llm::exchange::Exchange;
 use smallvec::SmallVec;
 
-use crate::{Attempt, Chain, Consumer, Consumers, ReplySource, RequestBody, RouteFacts, Want};
+use crate::{
+    Attempt, Chain, Consumer, Consumers, ReplySource, RequestBody, RouteFacts, Want, mask,
+};
 
 /// The state of one client request.
 #[derive(Debug)]
@@ -37,6 +40,12 @@ pub struct Ctx {
     pub attempts: SmallVec<[Attempt; 1]>,
     /// What went to the client. Written by the gateway's reply.
     pub sent: Sent,
+    /// Names of query arguments that hold credentials, so that logs mask them. Written by auth
+    /// plugins.
+    pub secret_arguments: SmallVec<[Arc<str>; 1]>,
+    /// First bytes of the reply for the loggers that asked: (collector, bytes), without bytes when a
+    /// condition refused. Written by collectors.
+    pub(crate) collected: SmallVec<[(u32, Option<Vec<u8>>); 1]>,
     /// Links whose `_meta.filter` has been decided: (chain, link) → run. Written by the chain.
     pub(crate) filters: SmallVec<[(u32, bool); 4]>,
 }
@@ -117,6 +126,8 @@ impl Ctx {
             exchange: None,
             attempts: SmallVec::new(),
             sent: Sent::default(),
+            secret_arguments: SmallVec::new(),
+            collected: SmallVec::new(),
             filters: SmallVec::new(),
         }
     }
@@ -127,6 +138,11 @@ impl Ctx {
             Some(_) => self.sent.duration,
             None => self.request.received.elapsed(),
         }
+    }
+
+    /// Path and query as received, with the values of secret arguments masked: for logs.
+    pub fn masked_target(&self) -> Cow<'_, str> {
+        mask::target(self.request.target(), &self.secret_arguments)
     }
 
     /// The upstream's part of that time, all attempts together; `None` when nobody was called.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use config::schema::schema_of;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
+use telemetry::log_sink::LogSinks;
 use telemetry::metrics::Metrics;
 
 use crate::{AttemptGuard, AuthPlugin, Ctx, Living, Phases, Plugin, Step, Want};
@@ -130,6 +131,15 @@ fn compile<P: Plugin>(raw: &Value, host: &Host<'_>) -> Result<Arc<dyn Compiled>,
 
 fn credential_of<P: AuthPlugin>(raw: &Value) -> Result<String, ConfigError> {
     Ok(P::credential(&read(raw)?))
+}
+
+// === impl Host ===
+
+impl Host<'_> {
+    /// The log files of this process, one sink per path.
+    pub fn log_sinks(&self) -> Arc<LogSinks> {
+        self.living.log_sinks(self.metrics)
+    }
 }
 
 // === impl ConfigError ===

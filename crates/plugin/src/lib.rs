@@ -8,6 +8,7 @@
 mod attempt;
 mod body;
 mod chain;
+mod collector;
 mod consumer;
 mod ctx;
 mod entry;
@@ -32,6 +33,7 @@ mod var;
 pub use attempt::{Attempt, AttemptGuard};
 pub use body::{BodyError, BodyStream, LARGEST_FOR_VARIABLES, RequestBody};
 pub use chain::{Chain, Link};
+pub use collector::Collector;
 pub use config::Secret;
 pub use consumer::{Consumer, Consumers};
 pub use ctx::{ClientRequest, Ctx, End, Sent};

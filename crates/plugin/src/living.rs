@@ -2,7 +2,11 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use telemetry::log_sink::LogSinks;
+use telemetry::metrics::Metrics;
 
 type Held = Weak<dyn Any + Send + Sync>;
 
@@ -50,6 +54,16 @@ impl Living {
             .filter_map(Weak::upgrade)
             .filter_map(|value| value.downcast::<T>().ok())
             .collect()
+    }
+
+    /// The log files of this process, one sink per path; lost entries are counted in `metrics`.
+    ///
+    /// Whoever reopens files on a signal holds the same ones.
+    pub fn log_sinks(&self, metrics: &Metrics) -> Arc<LogSinks> {
+        let Ok(sinks) = self.share("log-sinks", || {
+            Ok::<_, Infallible>(LogSinks::new(metrics.clone()))
+        });
+        sinks
     }
 
     /// How many values are alive.

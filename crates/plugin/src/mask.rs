@@ -1,6 +1,7 @@
 //! What logs do not show: values of headers, arguments and cookies that hold secrets.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
@@ -51,34 +52,39 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
 }
 
 /// The value of a header as logs show it.
-pub(crate) fn header<'a>(name: &HeaderName, value: &'a HeaderValue) -> Cow<'a, str> {
+pub(crate) fn header<'a>(
+    name: &HeaderName,
+    value: &'a HeaderValue,
+    known: &[Arc<str>],
+) -> Cow<'a, str> {
     // An auth plugin marks the credential that it read, wherever it stands.
     if value.is_sensitive() || is_secret_name(name.as_str()) {
         return Cow::Borrowed(MASK);
     }
     let text = String::from_utf8_lossy(value.as_bytes());
     if name == http::header::REFERER || name == http::header::LOCATION {
-        return Cow::Owned(target(&text).into_owned());
+        return Cow::Owned(target(&text, known).into_owned());
     }
     text
 }
 
-/// A URL, path with query, or request line as logs show it: the values of secret arguments masked.
-pub(crate) fn target(text: &str) -> Cow<'_, str> {
+/// A URL, path with query, or request line as logs show it: the values of arguments masked whose
+/// names are `known` to be secret or sound so.
+pub(crate) fn target<'a>(text: &'a str, known: &[Arc<str>]) -> Cow<'a, str> {
     let Some(mark) = text.find('?') else {
         return Cow::Borrowed(text);
     };
     let (before, query) = text.split_at(mark + 1);
     let (query, after) = query.split_at(query.find([' ', '#']).unwrap_or(query.len()));
-    match arguments(query) {
+    match arguments(query, known) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
         Cow::Owned(masked) => Cow::Owned([before, &masked, after].concat()),
     }
 }
 
 /// A query as logs show it.
-pub(crate) fn arguments(query: &str) -> Cow<'_, str> {
-    if !query.split('&').any(is_secret_pair) {
+pub(crate) fn arguments<'a>(query: &'a str, known: &[Arc<str>]) -> Cow<'a, str> {
+    if !query.split('&').any(|pair| is_secret_pair(pair, known)) {
         return Cow::Borrowed(query);
     }
     let mut masked = String::with_capacity(query.len());
@@ -87,7 +93,7 @@ pub(crate) fn arguments(query: &str) -> Cow<'_, str> {
             masked.push('&');
         }
         match pair.split_once('=') {
-            Some((name, _)) if is_secret_pair(pair) => {
+            Some((name, _)) if is_secret_pair(pair, known) => {
                 masked.push_str(name);
                 masked.push('=');
                 masked.push_str(MASK);
@@ -98,12 +104,13 @@ pub(crate) fn arguments(query: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-fn is_secret_pair(pair: &str) -> bool {
+fn is_secret_pair(pair: &str, known: &[Arc<str>]) -> bool {
     let Some((name, _)) = pair.split_once('=') else {
         return false;
     };
     let name = wire::percent::decode(name);
-    is_secret_name(&String::from_utf8_lossy(&name))
+    let name = String::from_utf8_lossy(&name);
+    is_secret_name(&name) || known.iter().any(|known| **known == *name)
 }
 
 fn ends_with(text: &str, end: &str) -> bool {

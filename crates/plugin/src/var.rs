@@ -17,6 +17,7 @@ mod upstream;
 mod value;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::HeaderName;
 
@@ -91,17 +92,24 @@ impl Var {
     pub fn logged<'a>(&self, ctx: &'a Ctx) -> Option<Value<'a>> {
         const MASKED: Value<'static> = Value::Text(Cow::Borrowed(mask::MASK));
         let value = self.value(ctx)?;
+        let known = &ctx.secret_arguments;
+        let is_known = |name: &str| known.iter().any(|known| **known == *name);
         Some(match &self.0 {
             Source::Row(row) if matches!(row.name, "request_uri" | "request") => {
-                value.map_text(|text| mask::target(text).into_owned())
+                value.map_text(|text| mask::target(text, known).into_owned())
             }
             Source::Row(row) if matches!(row.name, "args" | "query_string") => {
-                value.map_text(|text| mask::arguments(text).into_owned())
+                value.map_text(|text| mask::arguments(text, known).into_owned())
             }
             Source::Row(row) if row.name == "http_cookie" => MASKED,
-            Source::Header(name, written) => masked(value, &ctx.request.headers, [name, written]),
-            Source::SentHeader(name, written) => masked(value, &ctx.sent.headers, [name, written]),
+            Source::Header(name, written) => {
+                masked(value, &ctx.request.headers, [name, written], known)
+            }
+            Source::SentHeader(name, written) => {
+                masked(value, &ctx.sent.headers, [name, written], known)
+            }
             Source::Cookie(name) | Source::Argument(name) if mask::is_secret_name(name) => MASKED,
+            Source::Argument(name) if is_known(name) => MASKED,
             _ => value,
         })
     }
@@ -178,7 +186,12 @@ fn headers(written: &str) -> Option<(HeaderName, HeaderName)> {
 }
 
 /// The value of a header as logs may show it.
-fn masked<'a>(value: Value<'a>, headers: &http::HeaderMap, names: [&HeaderName; 2]) -> Value<'a> {
+fn masked<'a>(
+    value: Value<'a>,
+    headers: &http::HeaderMap,
+    names: [&HeaderName; 2],
+    known: &[Arc<str>],
+) -> Value<'a> {
     let is_secret = names.into_iter().any(|name| {
         let sensitive = |value: &http::HeaderValue| value.is_sensitive();
         mask::is_secret_name(name.as_str()) || headers.get_all(name).iter().any(sensitive)
@@ -186,7 +199,7 @@ fn masked<'a>(value: Value<'a>, headers: &http::HeaderMap, names: [&HeaderName; 
     if is_secret {
         return Value::Text(Cow::Borrowed(mask::MASK));
     }
-    value.map_text(|text| mask::target(text).into_owned())
+    value.map_text(|text| mask::target(text, known).into_owned())
 }
 
 /// The values of a header, joined as nginx joins them.

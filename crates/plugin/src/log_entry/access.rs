@@ -9,7 +9,7 @@ use telemetry::access_log::JsonLine;
 
 use super::Latencies;
 use crate::var::{reply, request};
-use crate::{Ctx, Var, mask};
+use crate::{Ctx, Var};
 
 /// The access log's line for a finished request, as one line of JSON.
 ///
@@ -38,7 +38,7 @@ fn write_request(ctx: &Ctx, line: &mut JsonLine) {
         .text("request_id", &request.id)
         .text("client_ip", &request.peer.ip().to_canonical().to_string())
         .text("method", request.method.as_str())
-        .text("uri", &mask::target(request.target()))
+        .text("uri", &ctx.masked_target())
         .text("protocol", request::protocol(ctx))
         .text("host", &request.host)
         .number("request_length", request::length(ctx));

@@ -1,6 +1,7 @@
 //! The entry that loggers write when no format is configured.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -73,7 +74,7 @@ fn write_times(ctx: &Ctx, line: &mut JsonLine) {
 
 fn request_object(ctx: &Ctx, body: Option<&[u8]>) -> String {
     let request = &ctx.request;
-    let target = mask::target(request.target());
+    let target = ctx.masked_target();
     let port = request.local.port();
     let url = format!("{}://{}:{port}{target}", request.scheme, request.host);
     let mut object = JsonLine::new();
@@ -81,8 +82,11 @@ fn request_object(ctx: &Ctx, body: Option<&[u8]>) -> String {
         .text("url", &url)
         .text("uri", &target)
         .text("method", request.method.as_str())
-        .value("headers", &headers(&request.headers))
-        .value("querystring", &arguments(request.uri.query()))
+        .value("headers", &headers(&request.headers, &ctx.secret_arguments))
+        .value(
+            "querystring",
+            &arguments(request.uri.query(), &ctx.secret_arguments),
+        )
         .number("size", request::length(ctx));
     if let Some(body) = body {
         object.text("body", &String::from_utf8_lossy(body));
@@ -97,7 +101,10 @@ fn response_object(ctx: &Ctx, body: Option<&[u8]>) -> String {
             "status",
             ctx.sent.status.map_or(0, |status| status.as_u16()),
         )
-        .value("headers", &headers(&ctx.sent.headers))
+        .value(
+            "headers",
+            &headers(&ctx.sent.headers, &ctx.secret_arguments),
+        )
         .number("size", reply::length(ctx));
     if let Some(body) = body {
         object.text("body", &String::from_utf8_lossy(body));
@@ -106,12 +113,12 @@ fn response_object(ctx: &Ctx, body: Option<&[u8]>) -> String {
 }
 
 /// Headers by name; a repeated one is an array.
-fn headers(headers: &HeaderMap) -> Map<String, Value> {
+fn headers(headers: &HeaderMap, secret: &[Arc<str>]) -> Map<String, Value> {
     let mut members = Map::new();
     for name in headers.keys() {
         let values = headers.get_all(name).iter();
         let mut values: Vec<Value> = values
-            .map(|value| mask::header(name, value).into_owned().into())
+            .map(|value| mask::header(name, value, secret).into_owned().into())
             .collect();
         let value = match (values.pop(), values.is_empty()) {
             (Some(only), true) => only,
@@ -123,8 +130,8 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
 }
 
 /// Arguments by name; a repeated one is an array, one without a value is `true`.
-fn arguments(query: Option<&str>) -> Map<String, Value> {
-    let query = mask::arguments(query.unwrap_or_default());
+fn arguments(query: Option<&str>, secret: &[Arc<str>]) -> Map<String, Value> {
+    let query = mask::arguments(query.unwrap_or_default(), secret);
     let bare: BTreeSet<&str> = query
         .split('&')
         .filter(|pair| !pair.contains('='))

@@ -414,7 +414,6 @@ fn logged_values_hide_secrets() {
 }
 
 #[test]
-#[expect(clippy::float_cmp, reason = "each number is exact in binary")]
 fn numbers_are_read_as_luajit_reads_them() {
     let table = [
         ("1", Some(1.0)),
