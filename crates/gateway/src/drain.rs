@@ -1,0 +1,65 @@
+//! How connections learn that the process is to stop.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
+
+use pin_project_lite::pin_project;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+/// Told once, heard by every connection.
+#[derive(Debug, Default)]
+pub(crate) struct Drain {
+    begun: AtomicBool,
+    bell: Arc<Notify>,
+}
+
+pin_project! {
+    /// One connection's ear.
+    pub(crate) struct Stopping {
+        drain: Arc<Drain>,
+        #[pin]
+        bell: OwnedNotified,
+        heard: bool,
+    }
+}
+
+// === impl Drain ===
+
+impl Drain {
+    /// Tells every connection to come to its end.
+    pub(crate) fn begin(&self) {
+        self.begun.store(true, Ordering::SeqCst);
+        self.bell.notify_waiters();
+    }
+
+    pub(crate) fn listen(self: &Arc<Self>) -> Stopping {
+        Stopping {
+            drain: Arc::clone(self),
+            bell: Arc::clone(&self.bell).notified_owned(),
+            heard: false,
+        }
+    }
+}
+
+// === impl Stopping ===
+
+impl Stopping {
+    /// Whether the process is stopping; the task is woken when that begins.
+    ///
+    /// The bell is asked once, from the task that stays with the connection. After that its waker
+    /// is in place and one flag tells all, so that a busy connection takes no lock.
+    pub(crate) fn poll_begun(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let this = self.project();
+        if !*this.heard {
+            *this.heard = true;
+            if this.bell.poll(cx).is_ready() {
+                return true;
+            }
+        }
+        this.drain.begun.load(Ordering::SeqCst)
+    }
+}
