@@ -15,7 +15,7 @@ pub struct CheckError {
     pub pointer: String,
     /// The fault in APISIX's words, from the document's top.
     pub message: String,
-    /// What was expected there.
+    /// What was expected there; empty when the message is all there is to say.
     pub expected: String,
     /// What was found there; absent when something is missing.
     pub found: Option<String>,
@@ -115,6 +115,10 @@ impl CheckError {
         if !self.pointer.is_empty() {
             text.push_str(&dotted(&self.pointer));
             text.push_str(": ");
+        }
+        if self.expected.is_empty() {
+            text.push_str(&self.message);
+            return text;
         }
         text.push_str("expected ");
         text.push_str(&self.expected);

@@ -82,8 +82,20 @@ fn metrics(attributes: &Map<String, Value>) -> anyhow::Result<Metrics> {
 fn rejected(fault: &Reported, document: &Document) -> Rejected {
     Rejected {
         key: fault.key.to_string(),
-        error: CheckError::rule(&fault.pointer, &fault.message, &fault.message),
+        error: CheckError::rule(&fault.pointer, innermost(&fault.message), ""),
         place: document.place(&fault.key, &fault.pointer),
         kept: fault.outcome != Outcome::Dropped,
     }
+}
+
+/// The fault itself, without the names that the pointer already tells.
+fn innermost(message: &str) -> &str {
+    let mut rest = message;
+    while let Some((_, inner)) = rest
+        .strip_prefix("property \"")
+        .and_then(|named| named.split_once("\" validation failed: "))
+    {
+        rest = inner;
+    }
+    rest
 }
