@@ -60,6 +60,10 @@ pub struct Settings {
 /// Where traffic is accepted, and how.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own in the file"
+)]
 pub struct Proxy {
     /// The listeners, each as an address or as an object with an address.
     pub listen: Vec<Listener>,
@@ -71,6 +75,13 @@ pub struct Proxy {
     pub delete_uri_tail_slash: bool,
     /// Whether `%2F` in a path stays encoded when routes are matched.
     pub match_uri_encoded_slash: bool,
+    /// The addresses and networks of proxies whose `X-Forwarded-*` headers are believed.
+    pub trusted_addresses: Vec<String>,
+    /// Whether every answer tells the status of the upstream in `X-APISIX-Upstream-Status`, and not
+    /// only one that failed.
+    pub show_upstream_status_in_response_header: bool,
+    /// Whether the `Server` header tells the version.
+    pub enable_server_tokens: bool,
 }
 
 /// How hosts and paths are matched.
@@ -102,8 +113,6 @@ pub struct Limits {
     /// Milliseconds that a connection may be idle between two requests.
     #[schemars(range(min = 1))]
     pub keepalive_timeout_ms: u64,
-    /// Milliseconds that a whole request may take; 0 for no limit.
-    pub request_timeout_ms: u64,
     /// Bytes that the head of a request may have.
     #[schemars(range(min = 8192, max = 1_048_576))]
     pub max_header_bytes: usize,
@@ -112,6 +121,12 @@ pub struct Limits {
     pub max_headers: usize,
     /// Bytes that the body of a request may have; 0 for no limit.
     pub max_body_bytes: u64,
+    /// Bytes of a body that are read for a route condition such as `post_arg.model`; 0 for no
+    /// limit.
+    pub max_condition_body_bytes: u64,
+    /// Requests that one HTTP/2 connection may have in flight.
+    #[schemars(range(min = 1))]
+    pub max_http2_streams: u32,
 }
 
 /// The Admin API.
@@ -129,8 +144,6 @@ pub struct Admin {
     pub keys: Vec<AdminKey>,
     /// Whether a key must be shown at all.
     pub key_required: bool,
-    /// The addresses and networks that may call; all when empty.
-    pub allow: Vec<String>,
 }
 
 /// A key of the Admin API.
@@ -241,6 +254,9 @@ impl Default for Proxy {
             router: Router::default(),
             delete_uri_tail_slash: false,
             match_uri_encoded_slash: false,
+            trusted_addresses: Vec::new(),
+            show_upstream_status_in_response_header: false,
+            enable_server_tokens: true,
         }
     }
 }
@@ -252,10 +268,11 @@ impl Default for Limits {
             body_timeout_ms: 60_000,
             send_timeout_ms: 60_000,
             keepalive_timeout_ms: 60_000,
-            request_timeout_ms: 0,
             max_header_bytes: 32_768,
             max_headers: 100,
             max_body_bytes: 0,
+            max_condition_body_bytes: 64 << 20,
+            max_http2_streams: 128,
         }
     }
 }
@@ -268,7 +285,6 @@ impl Default for Admin {
             key: None,
             keys: Vec::new(),
             key_required: true,
-            allow: Vec::new(),
         }
     }
 }

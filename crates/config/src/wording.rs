@@ -5,6 +5,7 @@
 //! them: a string that holds a secret reference is not yet the value, so the keywords that judge
 //! strings pass it.
 
+mod blame;
 mod keywords;
 mod path;
 
@@ -13,10 +14,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use jsonschema::Draft;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::fault::{CheckError, is_sensitive, pointer_to};
 use crate::nearest::nearest;
+use blame::{blamed, missing, ranked, says_what_is_missing};
 use keywords::StringRule;
 use path::{Step, steps};
 
@@ -46,6 +48,8 @@ impl Validator {
     ///
     /// [`SchemaError`] when the schema is no valid one.
     pub fn new(schema: &Value) -> Result<Self, SchemaError> {
+        let mut schema = schema.clone();
+        declare_no_members(&mut schema);
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
@@ -62,15 +66,12 @@ impl Validator {
                 keywords::dependencies(value)
             })
             .with_keyword("pattern", |_, value, _| keywords::pattern(value))
-            .build(schema)
-            .map(|compiled| Self {
-                compiled,
-                schema: schema.clone(),
-            })
+            .build(&schema)
             .map_err(|error| SchemaError {
                 pointer: error.instance_path().as_str().to_owned(),
                 reason: error.to_string(),
             })
+            .map(|compiled| Self { compiled, schema })
     }
 
     /// Checks a document.
@@ -98,15 +99,15 @@ impl Validator {
     fn describe(&self, error: &ValidationError<'_>) -> CheckError {
         let place = blamed(error);
         let mut fault = CheckError::rule(pointer(place), message(error), expectation(place));
-        if let ValidationErrorKind::AdditionalProperties { unexpected } = place.kind() {
-            let name = unexpected.first().map_or("", String::as_str);
-            fault.pointer.push_str(&pointer_to([name]));
-            return fault.meant(self.meant(place, name));
+        match place.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                let name = unexpected.first().map_or("", String::as_str);
+                fault.pointer.push_str(&pointer_to([name]));
+                fault.meant(self.meant(place, name))
+            }
+            _ if says_what_is_missing(place) => fault,
+            _ => fault.found(place.instance()),
         }
-        if says_what_is_missing(place) {
-            return fault;
-        }
-        fault.found(place.instance())
     }
 
     /// The known member that an unknown name was probably meant to be.
@@ -114,6 +115,30 @@ impl Validator {
         let (owner, _) = error.schema_path().as_str().rsplit_once('/')?;
         let known = self.schema.pointer(owner)?.get("properties")?.as_object()?;
         nearest(name, known.keys().map(String::as_str))
+    }
+}
+
+/// Says of closed objects without members that they have none: only then does the validator name
+/// the member that it refuses.
+fn declare_no_members(schema: &mut Value) {
+    match schema {
+        Value::Object(keywords) => {
+            let is_closed = keywords.get("additionalProperties") == Some(&Value::Bool(false));
+            let is_open = keywords.contains_key("patternProperties");
+            for (keyword, inner) in &mut *keywords {
+                // these hold values, not schemas
+                if !matches!(keyword.as_str(), "const" | "enum" | "default" | "examples") {
+                    declare_no_members(inner);
+                }
+            }
+            if is_closed && !is_open {
+                keywords
+                    .entry("properties")
+                    .or_insert_with(|| Value::Object(Map::new()));
+            }
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(declare_no_members),
+        _ => {}
     }
 }
 
@@ -133,44 +158,6 @@ fn is_network(text: &str, v6: bool) -> bool {
     };
     let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
     valid && digits && bits.parse::<u8>().is_ok_and(|bits| bits <= most)
-}
-
-// === which fault comes first ===
-
-/// The errors in the order in which APISIX's validator would meet them: on each level types, then
-/// missing members, then the members themselves, then unknown members, then alternatives.
-fn ranked<'e, 'i>(errors: &'e [ValidationError<'i>]) -> Vec<&'e ValidationError<'i>> {
-    let mut sorted: Vec<_> = errors.iter().collect();
-    sorted.sort_by_cached_key(|error| rank(error));
-    sorted
-}
-
-fn rank(error: &ValidationError<'_>) -> Vec<u8> {
-    let own = match error.kind() {
-        ValidationErrorKind::Type { .. } => 0,
-        ValidationErrorKind::Required { .. } => 2,
-        ValidationErrorKind::AdditionalProperties { .. } => 4,
-        kind if is_combination(kind) => 5,
-        _ => 1,
-    };
-    steps(error)
-        .iter()
-        .map(|step| match step {
-            Step::Property(_) | Step::Matching(..) | Step::Additional(_) | Step::Item(_) => 3,
-            Step::AllOf(_) | Step::Then | Step::Else => 5,
-        })
-        .chain([own])
-        .collect()
-}
-
-const fn is_combination(kind: &ValidationErrorKind) -> bool {
-    matches!(
-        kind,
-        ValidationErrorKind::AnyOf { .. }
-            | ValidationErrorKind::OneOfNotValid { .. }
-            | ValidationErrorKind::OneOfMultipleValid { .. }
-            | ValidationErrorKind::Not { .. }
-    )
 }
 
 // === the texts ===
@@ -378,35 +365,6 @@ fn custom_expectation(keyword: &str, message: &str) -> String {
 
 // === alternatives ===
 
-/// The error to put the finger on: below alternatives, the one of the branch that was meant.
-fn blamed<'e>(error: &'e ValidationError<'_>) -> &'e ValidationError<'e> {
-    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) =
-        error.kind()
-    else {
-        return error;
-    };
-    let here = error.instance_path().as_str().len();
-    let meant = context
-        .iter()
-        .filter_map(|errors| ranked(errors).into_iter().next())
-        .filter(|first| first.instance_path().as_str().len() > here)
-        .max_by_key(|first| first.instance_path().as_str().len());
-    meant.map_or(error, blamed)
-}
-
-/// Whether the fault is that something is not there, so that nothing can be shown.
-fn says_what_is_missing(error: &ValidationError<'_>) -> bool {
-    match error.kind() {
-        ValidationErrorKind::Required { .. } => true,
-        ValidationErrorKind::Custom { keyword, .. } => keyword == "dependentRequired",
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            context.iter().all(|errors| !missing(errors).is_empty())
-        }
-        ValidationErrorKind::OneOfMultipleValid { .. } => error.instance().is_object(),
-        _ => false,
-    }
-}
-
 /// What a list of failed alternatives asks for.
 fn branches(context: &[Vec<ValidationError<'static>>], how_many: &str) -> String {
     let asked = context.iter().map(|errors| {
@@ -423,17 +381,6 @@ fn branches(context: &[Vec<ValidationError<'static>>], how_many: &str) -> String
         return format!("{how_many}the fields {names}");
     }
     text
-}
-
-/// The members that a branch misses, when that is all it complains about.
-fn missing(errors: &[ValidationError<'_>]) -> Vec<String> {
-    errors
-        .iter()
-        .map_while(|error| match error.kind() {
-            ValidationErrorKind::Required { property } => Some(property.to_string()),
-            _ => None,
-        })
-        .collect()
 }
 
 fn alternatives(words: impl Iterator<Item = String>) -> String {

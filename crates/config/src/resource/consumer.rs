@@ -21,7 +21,6 @@ pub struct Consumer {
     pub group_id: Option<Id>,
     /// Plugin configurations by plugin name: how the consumer proves who they are, and what
     /// else runs for their requests.
-    #[serde(skip_serializing_if = "Plugins::is_empty")]
     pub plugins: Plugins,
     /// A note for people.
     #[serde(skip_serializing_if = "Option::is_none")]

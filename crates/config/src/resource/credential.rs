@@ -29,7 +29,6 @@ pub struct Credential {
     #[schemars(schema_with = "shared::labels")]
     pub labels: Labels,
     /// The authentication plugin and its configuration: at most one.
-    #[serde(skip_serializing_if = "Plugins::is_empty")]
     #[schemars(schema_with = "one_plugin")]
     pub plugins: Plugins,
     /// When the credential was created, set by the server.

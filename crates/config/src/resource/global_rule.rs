@@ -17,7 +17,6 @@ pub struct GlobalRule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// Plugin configurations by plugin name.
-    #[serde(skip_serializing_if = "Plugins::is_empty")]
     pub plugins: Plugins,
     /// When the rule was created, set by the server.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -29,7 +29,6 @@ pub struct PluginConfig {
     #[schemars(schema_with = "shared::labels")]
     pub labels: Labels,
     /// Plugin configurations by plugin name.
-    #[serde(skip_serializing_if = "Plugins::is_empty")]
     pub plugins: Plugins,
     /// When the plugin config was created, set by the server.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -69,6 +69,7 @@ pub struct Route {
     )]
     pub uris: Option<Vec<String>>,
     /// Among routes with the same path, the one with the larger priority is tried first.
+    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))]
     pub priority: i64,
     /// The methods that match; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +95,6 @@ pub struct Route {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vars: Option<Vec<Value>>,
     /// Plugin configurations by plugin name.
-    #[serde(skip_serializing_if = "Plugins::is_empty")]
     pub plugins: Plugins,
     /// The plugin configuration whose plugins fill in what `plugins` does not name.
     #[serde(skip_serializing_if = "Option::is_none")]

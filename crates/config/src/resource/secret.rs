@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shared;
 use super::{AnyResource, Kind, Plugins, Resource};
 use crate::check::CheckError;
 use crate::secret::Secret;
@@ -77,9 +78,11 @@ pub struct SecretManager {
     pub ssl_verify: Option<bool>,
     /// When the manager was created, set by the server.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shared::timestamp")]
     pub create_time: Option<i64>,
     /// When the manager was last changed, set by the server.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shared::timestamp")]
     pub update_time: Option<i64>,
 }
 

@@ -33,7 +33,6 @@ pub struct Service {
     #[schemars(schema_with = "shared::hosts")]
     pub hosts: Option<Vec<String>>,
     /// Plugin configurations by plugin name.
-    #[serde(skip_serializing_if = "Plugins::is_empty")]
     pub plugins: Plugins,
     /// The upstream to use.
     #[serde(skip_serializing_if = "Option::is_none")]

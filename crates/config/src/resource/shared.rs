@@ -114,7 +114,7 @@ impl JsonSchema for Id {
         json_schema!({
             "anyOf": [
                 { "type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[a-zA-Z0-9-_.]+$" },
-                { "type": "integer", "minimum": 1 },
+                { "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991_u64 },
             ],
         })
     }
@@ -205,7 +205,8 @@ pub(super) fn remote_addrs(_: &mut SchemaGenerator) -> Schema {
 
 /// A time that the server sets: seconds since 1970.
 pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "integer" })
+    // the largest whole number that APISIX, whose numbers are doubles, can hold
+    json_schema!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 })
 }
 
 fn host_rule() -> Schema {

@@ -301,13 +301,10 @@ impl Upstream {
                 .found(&Value::from(node.host.as_str())));
             }
             let stray_port = node.host.contains(':') && !node.host.ends_with(']');
-            if stray_port {
+            if stray_port || !is_host(&node.host) {
                 return Err(CheckError::rule(
                     "/nodes",
-                    format!(
-                        "invalid node {:?}: the port is no number from 1 to 65535",
-                        node.host
-                    ),
+                    format!("invalid node {:?}", node.host),
                     "a host, or a host, `:` and a port from 1 to 65535",
                 )
                 .found(&Value::from(node.host.as_str())));
@@ -315,6 +312,12 @@ impl Upstream {
         }
         Ok(())
     }
+}
+
+fn is_host(text: &str) -> bool {
+    let name = text.strip_prefix('*').unwrap_or(text);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    !text.is_empty() && name.bytes().all(allowed)
 }
 
 fn is_hash_variable(key: &str) -> bool {

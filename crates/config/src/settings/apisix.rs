@@ -75,62 +75,73 @@ pub(super) fn translate(value: Value, directory: &Path, environment: &Environmen
 }
 
 fn proxy(keys: &mut Keys) {
-    let http2 = keys
-        .take("apisix.enable_http2")
-        .and_then(|value| value.as_bool())
-        .unwrap_or(true);
-    let mut listeners = Vec::new();
-    let plain = keys
-        .take("apisix.node_listen")
-        .unwrap_or_else(|| json!([9080]));
-    let plain = match plain {
-        Value::Array(items) => items,
-        single => vec![single],
-    };
-    for item in plain {
-        let http2 = item
-            .get("enable_http2")
-            .and_then(Value::as_bool)
-            .unwrap_or(http2);
-        listeners.push(json!({ "addr": address(&item, 9080), "http2": http2 }));
+    listeners(keys);
+    keys.keep("apisix.router.http", "/proxy/router");
+    for name in [
+        "delete_uri_tail_slash",
+        "match_uri_encoded_slash",
+        "trusted_addresses",
+        "show_upstream_status_in_response_header",
+        "enable_server_tokens",
+    ] {
+        keys.keep(&format!("apisix.{name}"), &format!("/proxy/{name}"));
     }
-    let plain_listeners = listeners.len();
-    if keys.has("apisix.ssl") {
-        let enabled = keys
-            .take("apisix.ssl.enable")
-            .is_none_or(|value| value != json!(false));
-        let listen = keys
-            .take("apisix.ssl.listen")
-            .unwrap_or_else(|| json!([{ "port": 9443 }]));
-        for item in listen.as_array().into_iter().flatten().filter(|_| enabled) {
-            let http2 = item
-                .get("enable_http2")
-                .and_then(Value::as_bool)
-                .unwrap_or(http2);
-            let addr = address(item, 9443);
-            listeners.push(json!({ "addr": addr, "tls": {}, "http2": http2 }));
-            if item.get("enable_http3") == Some(&json!(true)) {
-                keys.ignore("apisix.ssl.listen.enable_http3");
-            }
+    keys.convert(
+        "apisix.max_post_args_readable_size",
+        "/proxy/limits/max_condition_body_bytes",
+        |megabytes| match megabytes.as_u64() {
+            Some(megabytes) => json!(megabytes << 20),
+            None => megabytes.clone(),
+        },
+    );
+}
+
+fn listeners(keys: &mut Keys) {
+    let http2 = keys.take("apisix.enable_http2");
+    let http2 = http2.and_then(|value| value.as_bool()).unwrap_or(true);
+    let speaks_http2 = |item: &Value| {
+        let own = item.get("enable_http2").and_then(Value::as_bool);
+        own.unwrap_or(http2)
+    };
+    let mut listeners = Vec::new();
+    let plain = match keys.take("apisix.node_listen") {
+        Some(Value::Array(items)) => items,
+        Some(single) => vec![single],
+        None => vec![json!(9080)],
+    };
+    for (index, item) in plain.iter().enumerate() {
+        keys.origin(
+            &format!("/proxy/listen/{}", listeners.len()),
+            &format!("/apisix/node_listen/{index}"),
+        );
+        listeners.push(json!({ "addr": address(item, 9080), "http2": speaks_http2(item) }));
+    }
+    for (index, item) in tls_listeners(keys).iter().enumerate() {
+        keys.origin(
+            &format!("/proxy/listen/{}", listeners.len()),
+            &format!("/apisix/ssl/listen/{index}"),
+        );
+        let addr = address(item, 9443);
+        listeners.push(json!({ "addr": addr, "tls": {}, "http2": speaks_http2(item) }));
+        if item.get("enable_http3") == Some(&json!(true)) {
+            keys.ignore("apisix.ssl.listen.enable_http3");
         }
     }
-    for index in 0..listeners.len() {
-        let origin = match index.checked_sub(plain_listeners) {
-            Some(tls) => format!("/apisix/ssl/listen/{tls}"),
-            None => format!("/apisix/node_listen/{index}"),
-        };
-        keys.origin(&format!("/proxy/listen/{index}"), &origin);
-    }
     keys.set("/proxy/listen", Value::Array(listeners));
-    keys.keep("apisix.router.http", "/proxy/router");
-    keys.keep(
-        "apisix.delete_uri_tail_slash",
-        "/proxy/delete_uri_tail_slash",
-    );
-    keys.keep(
-        "apisix.match_uri_encoded_slash",
-        "/proxy/match_uri_encoded_slash",
-    );
+}
+
+/// The listeners with TLS: only where the file speaks of TLS at all.
+fn tls_listeners(keys: &mut Keys) -> Vec<Value> {
+    if !keys.has("apisix.ssl") {
+        return Vec::new();
+    }
+    let is_off = keys.take("apisix.ssl.enable") == Some(json!(false));
+    match keys.take("apisix.ssl.listen") {
+        _ if is_off => Vec::new(),
+        Some(Value::Array(items)) => items,
+        Some(single) => vec![single],
+        None => vec![json!({ "port": 9443 })],
+    }
 }
 
 fn control(keys: &mut Keys) {
@@ -195,7 +206,6 @@ fn admin(keys: &mut Keys, is_data_plane: bool) {
         ("0.0.0.0", 9180),
     );
     keys.keep("deployment.admin.admin_key_required", "/admin/key_required");
-    keys.keep("deployment.admin.allow_admin", "/admin/allow");
     keys.origin("/admin/keys", "/deployment/admin/admin_key");
     keys.origin("/admin/key", "/deployment/admin/admin_key");
     let Some(Value::Array(listed)) = keys.take("deployment.admin.admin_key") else {

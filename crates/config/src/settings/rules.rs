@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Admin, Settings};
+use super::{Admin, Proxy, Settings};
 use crate::fault::CheckError;
 
 /// The shortest key that may guard an Admin API which other machines can reach.
@@ -15,7 +15,7 @@ impl Settings {
     pub(super) fn rules(&self) -> Vec<CheckError> {
         let mut faults = Vec::new();
         faults.extend(self.admin.exposed());
-        faults.extend(self.admin.networks());
+        faults.extend(self.proxy.networks());
         faults.extend(self.source());
         if self.proxy.listen.is_empty() {
             let expected = "at least one listener";
@@ -71,17 +71,21 @@ impl Admin {
             }
         }
     }
+}
 
+// === impl Proxy ===
+
+impl Proxy {
     fn networks(&self) -> Vec<CheckError> {
-        let wrong = |text: &&String| {
+        let wrong = |(_, text): &(usize, &String)| {
             text.parse::<ipnet::IpNet>().is_err() && text.parse::<IpAddr>().is_err()
         };
-        let index = |text: &String| self.allow.iter().position(|other| other == text);
-        let fault = |text: &String| {
-            let expected = "an address or a network such as 127.0.0.0/24";
-            let pointer = format!("/admin/allow/{}", index(text).unwrap_or_default());
+        let fault = |(index, text): (usize, &String)| {
+            let expected = "an address or a network such as 10.0.0.0/8";
+            let pointer = format!("/proxy/trusted_addresses/{index}");
             CheckError::rule(pointer, expected, expected).found(&text.as_str().into())
         };
-        self.allow.iter().filter(wrong).map(fault).collect()
+        let addresses = self.trusted_addresses.iter().enumerate();
+        addresses.filter(wrong).map(fault).collect()
     }
 }

@@ -141,6 +141,13 @@ fn faults_name_line_path_and_what_was_found() {
         ]
     );
     assert_eq!(faults("proxy: { listen: [] }").len(), 1);
+    assert_eq!(
+        faults("proxy:\n  trusted_addresses: [\"::1\", 10.0.0.0/8, here]"),
+        [
+            "tollgate.yaml:2:42: proxy.trusted_addresses[2]: expected an address or a network such \
+             as 10.0.0.0/8, found \"here\""
+        ]
+    );
 }
 
 #[test]
@@ -320,12 +327,15 @@ apisix:
   control: { ip: 127.0.0.3, port: 9 }
   router: { http: radixtree_uri_with_parameter }
   delete_uri_tail_slash: true
+  trusted_addresses: [10.0.0.0/8]
+  show_upstream_status_in_response_header: true
+  enable_server_tokens: false
+  max_post_args_readable_size: 2
 deployment:
   role: traditional
   admin:
     admin_listen: { ip: 127.0.0.4, port: 7 }
     admin_key_required: true
-    allow_admin: [127.0.0.0/24]
     admin_key:
       - { name: admin, key: secret-key, role: admin }
       - { name: viewer, key: other-key, role: viewer }
@@ -359,7 +369,9 @@ fn the_keys_with_a_meaning_are_mapped() {
     assert_eq!(settings.proxy.router, Router::RadixtreeUriWithParameter);
     assert!(settings.proxy.delete_uri_tail_slash);
     assert_eq!(settings.admin.listen.to_string(), "127.0.0.4:7");
-    assert_eq!(settings.admin.allow, ["127.0.0.0/24"]);
+    assert_eq!(settings.proxy.trusted_addresses, ["10.0.0.0/8"]);
+    assert!(settings.proxy.show_upstream_status_in_response_header);
+    assert!(!settings.proxy.enable_server_tokens);
     let keys: Vec<_> = settings
         .admin
         .all_keys()
@@ -390,6 +402,7 @@ fn the_keys_with_a_meaning_are_mapped() {
         (500, 7000)
     );
     assert_eq!(limits.max_body_bytes, 10 << 20);
+    assert_eq!(limits.max_condition_body_bytes, 2 << 20);
 }
 
 #[test]
