@@ -301,15 +301,13 @@ impl Visit {
 
     fn finish(&mut self) {
         let end = self.end.unwrap_or(End::ClientGone);
-        let sent = &mut self.ctx.sent;
-        sent.end = Some(end);
-        sent.duration = self.ctx.request.received.elapsed();
-        if sent.status.is_none() {
-            sent.status = StatusCode::from_u16(CLIENT_LEFT).ok();
+        if self.ctx.sent.status.is_none() {
+            self.ctx.sent.status = StatusCode::from_u16(CLIENT_LEFT).ok();
         }
         if let Payload::Relay { relay, .. } = std::mem::replace(&mut self.body, Payload::Sent) {
             self.close_relay(ReplyBody::Relay(relay), end);
         }
+        self.ctx.close(end);
         let core = &self.client.core;
         if end == End::ClientGone {
             core.metrics.client_disconnected();

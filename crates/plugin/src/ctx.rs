@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
-use llm::exchange::Exchange;
+use llm::{Ended, Exchange};
 use smallvec::SmallVec;
 
 use crate::{
@@ -165,6 +165,25 @@ impl ClientRequest {
         self.uri
             .path_and_query()
             .map_or("/", |target| target.as_str())
+    }
+}
+
+impl Ctx {
+    /// Writes how the reply ended into the record; called once, before the log phase.
+    ///
+    /// A client that left before there was an answer leaves an exchange that nobody else ends.
+    pub fn close(&mut self, end: End) {
+        self.sent.end = Some(end);
+        self.sent.duration = self.request.received.elapsed();
+        if let Some(exchange) = &mut self.exchange
+            && exchange.ended == Ended::Running
+        {
+            exchange.ended = match end {
+                End::ClientGone => Ended::ClientGone,
+                End::Complete | End::Cut => Ended::Failed,
+            };
+            exchange.done = true;
+        }
     }
 }
 
