@@ -12,7 +12,7 @@ mod rules;
 
 pub use fault::{SettingsError, SettingsFault, Source as FaultSource};
 pub use listen::{Address, Listener, ListenerTls};
-pub use load::{Dialect, LoadedSettings, load, parse};
+pub use load::{Dialect, LoadedSettings, load, parse, schema};
 
 use std::path::PathBuf;
 

@@ -58,6 +58,24 @@ impl<'a> Draft<'a> {
         self.document.plugins = Some(names.into());
     }
 
+    /// Takes an item over from the previous document when it is still at this revision, so that
+    /// its value need not be read again. For sources that have revisions of their own.
+    pub fn keeps(&mut self, kind: Kind, id: &str, modified: u64) -> bool {
+        match kind {
+            Kind::Route => self.carry::<Route>(id, modified),
+            Kind::Service => self.carry::<Service>(id, modified),
+            Kind::Upstream => self.carry::<Upstream>(id, modified),
+            Kind::Consumer => self.carry::<Consumer>(id, modified),
+            Kind::Credential => self.carry::<Credential>(id, modified),
+            Kind::ConsumerGroup => self.carry::<ConsumerGroup>(id, modified),
+            Kind::PluginConfig => self.carry::<PluginConfig>(id, modified),
+            Kind::GlobalRule => self.carry::<GlobalRule>(id, modified),
+            Kind::PluginMetadata => self.carry::<PluginMetadata>(id, modified),
+            Kind::Ssl => self.carry::<Ssl>(id, modified),
+            Kind::Secret => self.carry::<SecretManager>(id, modified),
+        }
+    }
+
     /// Judges an entry and takes it in, or reports it.
     pub fn take(&mut self, entry: Entry) {
         match entry.kind {
@@ -96,8 +114,8 @@ impl<'a> Draft<'a> {
         // a text has no revisions of its own: there, equal content is the same item
         let by_content = self.document.origin.is_some();
         if let Some(item) = previous
+            && by_content
             && *item.key == *entry.key
-            && (by_content || item.modified == entry.modified)
             && item.raw == entry.value
         {
             self.insert(&entry.id, Arc::clone(item));
@@ -134,6 +152,17 @@ impl<'a> Draft<'a> {
                 self.report(entry.key, error, previous.is_some());
             }
         }
+    }
+
+    fn carry<T: Shelf>(&mut self, id: &str, modified: u64) -> bool {
+        let previous = self
+            .previous
+            .and_then(|document| T::shelf(document).get(id));
+        let Some(item) = previous.filter(|item| item.modified == modified) else {
+            return false;
+        };
+        self.insert(id, Arc::clone(item));
+        true
     }
 
     fn insert<T: Shelf>(&mut self, id: &str, item: Arc<Item<T>>) {

@@ -146,3 +146,59 @@ impl fmt::Display for Kind {
         formatter.write_str(self.singular())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_back_as_they_were_made() {
+        let keys = [
+            (Kind::Route, "1", "routes/1"),
+            (Kind::Consumer, "jack", "consumers/jack"),
+            (
+                Kind::Credential,
+                "jack/credentials/a",
+                "consumers/jack/credentials/a",
+            ),
+            (Kind::Secret, "vault/1", "secrets/vault/1"),
+            (
+                Kind::PluginMetadata,
+                "prometheus",
+                "plugin_metadata/prometheus",
+            ),
+        ];
+        for (kind, id, path) in keys {
+            assert_eq!(kind.path(id), path);
+            assert_eq!(Kind::parse_path(path), Some((kind, id)));
+        }
+    }
+
+    #[test]
+    fn keys_of_other_things_are_none() {
+        for path in [
+            "routes",
+            "routes/",
+            "routes/1/2",
+            "plugins",
+            "gen_id",
+            "stream_routes/1",
+            "secrets/1",
+            "consumers/jack/credentials",
+            "consumers/jack/credentials/",
+            "credentials/a",
+            "services/1/graphql_cost_decorations/2",
+        ] {
+            assert_eq!(Kind::parse_path(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_found_by_both_names() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_plural(kind.plural()), Ok(kind));
+            assert_eq!(Kind::from_singular(kind.singular()), Ok(kind));
+        }
+        assert!(Kind::from_plural("protos").is_err());
+    }
+}

@@ -94,7 +94,7 @@ pub fn parse(
         ignored = translated.ignored;
         origins = translated.origins;
     }
-    let overrides = environment::apply(&mut value, &judge().0, environment);
+    let overrides = environment::apply(&mut value, schema(), environment);
     ignored.extend(overrides.unknown.iter().cloned());
     let writing = Writing {
         file: path,
@@ -156,6 +156,11 @@ fn checked(value: &Value, writing: &Writing<'_>) -> Result<Settings, SettingsErr
     } else {
         Err(report(&mut faults.iter()))
     }
+}
+
+/// The JSON Schema of the settings file, for reference documentation.
+pub fn schema() -> &'static Value {
+    &judge().0
 }
 
 fn judge() -> &'static (Value, Validator) {

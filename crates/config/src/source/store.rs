@@ -26,9 +26,9 @@ pub const PREFIX: &str = "/apisix";
 const CACHE_BYTES: usize = 4 << 20;
 
 /// created, modified, end of life in milliseconds since 1970 (0 for none), JSON text
-type Row = (u64, u64, u64, &'static [u8]);
+type Row<'t> = (u64, u64, u64, &'t [u8]);
 
-const ENTRIES: TableDefinition<'static, &str, Row> = TableDefinition::new("entries");
+const ENTRIES: TableDefinition<'static, &str, Row<'static>> = TableDefinition::new("entries");
 const COUNTERS: TableDefinition<'static, &str, u64> = TableDefinition::new("counters");
 const REVISION: &str = "revision";
 
@@ -132,19 +132,21 @@ impl Store {
     ///
     /// [`StoreError`] when reading fails.
     pub fn list(&self, prefix: &str) -> Result<Vec<Stored>, StoreError> {
-        self.snapshot(prefix).map(|(_, entries)| entries)
+        let reading = self.database.begin_read()?;
+        read_all(&reading.open_table(ENTRIES)?, prefix)
     }
 
-    /// Reads all entries whose key starts with `prefix`, with the revision they belong to.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when reading fails.
-    pub fn snapshot(&self, prefix: &str) -> Result<(u64, Vec<Stored>), StoreError> {
+    /// Shows all entries whose key starts with `prefix` to `visit`, values still as text, and
+    /// returns the revision they belong to.
+    pub(super) fn visit(
+        &self,
+        prefix: &str,
+        mut visit: impl FnMut(&str, Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
         let reading = self.database.begin_read()?;
         let revision = current(&reading.open_table(COUNTERS)?)?;
-        let entries = read_all(&reading.open_table(ENTRIES)?, prefix)?;
-        Ok((revision, entries))
+        each(&reading.open_table(ENTRIES)?, prefix, &mut visit)?;
+        Ok(revision)
     }
 
     /// The number of the last write; 0 before the first one.
@@ -233,28 +235,27 @@ impl Store {
     ///
     /// [`StoreError`] when writing fails.
     pub fn expire(&self, now: SystemTime) -> Result<Option<SystemTime>, StoreError> {
-        let mortal = |entry: Stored| entry.expires.map(|end| (end, entry.key));
-        let ends: Vec<_> = self.list("")?.into_iter().filter_map(mortal).collect();
-        if ends.iter().any(|(end, _)| *end <= now) {
+        let mut ends = Vec::new();
+        self.visit("", |key, (_, _, end, _)| {
+            if end > 0 {
+                ends.push((time(end), key.to_owned()));
+            }
+            Ok(())
+        })?;
+        let (over, left): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(end, _)| *end <= now);
+        if !over.is_empty() {
             self.transact(|transaction| -> Result<(), StoreError> {
-                for (_, key) in ends.iter().filter(|(end, _)| *end <= now) {
+                for (_, key) in &over {
                     // a writer may have given it a new life meanwhile
-                    let entry = transaction.get(key)?;
-                    if entry
-                        .and_then(|entry| entry.expires)
-                        .is_some_and(|end| end <= now)
-                    {
+                    let end = transaction.get(key)?.and_then(|entry| entry.expires);
+                    if end.is_some_and(|end| end <= now) {
                         transaction.delete(key)?;
                     }
                 }
                 Ok(())
             })?;
         }
-        Ok(ends
-            .into_iter()
-            .map(|(end, _)| end)
-            .filter(|end| *end > now)
-            .min())
+        Ok(left.into_iter().map(|(end, _)| end).min())
     }
 
     fn prepare(database: Database) -> Result<Self, StoreError> {
@@ -287,7 +288,7 @@ fn current(counters: &impl ReadableTable<&'static str, u64>) -> Result<u64, Stor
 }
 
 fn read_one(
-    entries: &impl ReadableTable<&'static str, Row>,
+    entries: &impl ReadableTable<&'static str, Row<'static>>,
     key: &str,
 ) -> Result<Option<Stored>, StoreError> {
     match entries.get(key)? {
@@ -297,33 +298,53 @@ fn read_one(
 }
 
 fn read_all(
-    entries: &impl ReadableTable<&'static str, Row>,
+    entries: &impl ReadableTable<&'static str, Row<'static>>,
     prefix: &str,
 ) -> Result<Vec<Stored>, StoreError> {
     let mut found = Vec::new();
+    each(entries, prefix, &mut |key: &str, row: Row<'_>| {
+        found.push(stored(key, row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn each(
+    entries: &impl ReadableTable<&'static str, Row<'static>>,
+    prefix: &str,
+    visit: &mut impl FnMut(&str, Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     for entry in entries.range(prefix..)? {
         let (key, row) = entry?;
         if !key.value().starts_with(prefix) {
             break;
         }
-        found.push(stored(key.value(), row.value())?);
+        visit(key.value(), row.value())?;
     }
-    Ok(found)
+    Ok(())
 }
 
-fn stored(key: &str, row: (u64, u64, u64, &[u8])) -> Result<Stored, StoreError> {
+fn stored(key: &str, row: Row<'_>) -> Result<Stored, StoreError> {
     let (created, modified, expires, text) = row;
-    let value = serde_json::from_slice(text).map_err(|error| StoreError::Damaged {
-        key: key.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let value = value_of(key, text)?;
     Ok(Stored {
         key: key.to_owned(),
         value,
         created,
         modified,
-        expires: (expires > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(expires)),
+        expires: (expires > 0).then(|| time(expires)),
     })
+}
+
+pub(super) fn value_of(key: &str, text: &[u8]) -> Result<Value, StoreError> {
+    serde_json::from_slice(text).map_err(|error| StoreError::Damaged {
+        key: key.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn time(milliseconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)
 }
 
 #[cfg(unix)]

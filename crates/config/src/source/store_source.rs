@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use super::store::{PREFIX, Store, StoreError};
+use super::store::{PREFIX, Store, StoreError, value_of};
 use crate::document::{Document, Draft, Entry, Loaded};
 use crate::resource::Kind;
 
@@ -95,23 +95,29 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn read(store: &Store, last: &Document) -> Result<Loaded, StoreError> {
-    let (revision, entries) = store.snapshot(&format!("{PREFIX}/"))?;
     let mut draft = Draft::new(Some(last), None);
-    for stored in entries {
-        let path = stored.key.strip_prefix(PREFIX).unwrap_or_default();
-        // other keys, such as counters, are not resources
-        let Some((kind, id)) = Kind::parse_path(path.trim_start_matches('/')) else {
-            continue;
-        };
-        draft.take(Entry {
-            kind,
-            id: id.to_owned(),
-            created: stored.created,
-            modified: stored.modified,
-            value: stored.value,
-            key: stored.key,
-        });
-    }
+    let revision = store.visit(
+        &format!("{PREFIX}/"),
+        |key, (created, modified, _, text)| {
+            let path = key.strip_prefix(PREFIX).unwrap_or_default();
+            // other keys, such as counters, are not resources
+            let Some((kind, id)) = Kind::parse_path(path.trim_start_matches('/')) else {
+                return Ok(());
+            };
+            if draft.keeps(kind, id, modified) {
+                return Ok(());
+            }
+            draft.take(Entry {
+                kind,
+                id: id.to_owned(),
+                key: key.to_owned(),
+                created,
+                modified,
+                value: value_of(key, text)?,
+            });
+            Ok(())
+        },
+    )?;
     Ok(draft.finish(revision))
 }
 

@@ -309,3 +309,55 @@ async fn a_bad_file_is_told_once_per_change_and_mended_by_the_next() {
     source.changed().await;
     assert_eq!(source.load().await.expect("loaded").document.revision, 1);
 }
+
+#[test]
+fn a_file_with_every_kind_is_read() {
+    let loaded = read(
+        r#"
+consumers:
+  - username: team_a
+    group_id: paid
+    plugins:
+      key-auth: { key: "$ENV://TEAM_A_KEY" }
+  - id: team_a/credentials/laptop
+    plugins:
+      key-auth: { key: "$secret://vault/main/keys/team_a/laptop" }
+consumer_groups:
+  - id: paid
+    plugins:
+      limit-conn: { conn: 20, burst: 0, default_conn_delay: 0.1, key: consumer_name }
+secrets:
+  - { id: vault/main, uri: "http://127.0.0.1:8200", prefix: kv, token: "$ENV://VAULT_TOKEN" }
+plugin_configs:
+  - { id: common, plugins: { prometheus: {}, file-logger: { path: logs/llm.log } } }
+upstreams:
+  - { id: 1, nodes: { "127.0.0.1:80": 1 } }
+services:
+  - { id: 1, upstream_id: 1 }
+global_rules:
+  - { id: 1, plugins: { prometheus: {} } }
+ssls:
+  - { id: 1, sni: a.example, cert: "$env://CERT", key: "$env://KEY" }
+routes:
+  - id: chat
+    uri: /v1/chat/completions
+    methods: [POST]
+    vars: [["post_arg.model", "~~", "^gpt-"]]
+    plugin_config_id: common
+    plugins:
+      ai-proxy:
+        provider: openai
+        auth: { header: { Authorization: "$ENV://OPENAI_AUTH" } }
+        options: { model: gpt-4o, temperature: 1.0 }
+#END
+"#,
+    );
+    assert_eq!(reports(&loaded), [""; 0]);
+    assert_eq!(loaded.document.len(), 10);
+    let plugins = &loaded.document.routes["chat"].value.plugins;
+    let options = &plugins.get("ai-proxy").expect("ai-proxy")["options"];
+    assert_eq!(
+        options.to_string(),
+        r#"{"model":"gpt-4o","temperature":1.0}"#
+    );
+}

@@ -6,11 +6,13 @@ use std::time::{Duration, SystemTime};
 use redb::{ReadableTable as _, Table, WriteTransaction};
 use serde_json::Value;
 
-use super::{COUNTERS, ENTRIES, REVISION, Row, StoreError, Stored, current, read_all, read_one};
+use super::{
+    COUNTERS, ENTRIES, REVISION, Row, StoreError, Stored, current, read_all, read_one, time,
+};
 
 /// A step of checks and writes. See [`super::Store::transact`].
 pub struct Transaction<'t> {
-    entries: Table<'t, &'static str, Row>,
+    entries: Table<'t, &'static str, Row<'static>>,
     counters: Table<'t, &'static str, u64>,
     revision: u64,
     written: bool,
@@ -75,7 +77,7 @@ impl<'t> Transaction<'t> {
             value: value.clone(),
             created,
             modified: self.revision,
-            expires: (expires > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(expires)),
+            expires: (expires > 0).then(|| time(expires)),
         })
     }
 
