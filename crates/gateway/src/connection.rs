@@ -307,7 +307,7 @@ impl<C: Serving> Future for Watched<C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut this = self.project();
-        if !*this.finishing && this.stopping.poll_begun(cx) {
+        if !*this.finishing && this.stopping.poll(cx).is_ready() {
             *this.finishing = true;
             this.connection.as_mut().finish();
         }

@@ -57,10 +57,7 @@ async fn receive(listener: Listener, reception: Reception) {
     let mut stopping = std::pin::pin!(reception.drain.listen());
     let mut connections = JoinSet::new();
     loop {
-        let begun = std::future::poll_fn(|cx| match stopping.as_mut().poll_begun(cx) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
-        });
+        let begun = std::future::poll_fn(|cx| stopping.as_mut().poll(cx));
         tokio::select! {
             biased;
             () = begun => break,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
@@ -48,18 +48,22 @@ impl Drain {
 // === impl Stopping ===
 
 impl Stopping {
-    /// Whether the process is stopping; the task is woken when that begins.
+    /// Ready when the process is stopping.
     ///
     /// The bell is asked once, from the task that stays with the connection. After that its waker
     /// is in place and one flag tells all, so that a busy connection takes no lock.
-    pub(crate) fn poll_begun(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         if !*this.heard {
             *this.heard = true;
             if this.bell.poll(cx).is_ready() {
-                return true;
+                return Poll::Ready(());
             }
         }
-        this.drain.begun.load(Ordering::SeqCst)
+        if this.drain.begun.load(Ordering::SeqCst) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }

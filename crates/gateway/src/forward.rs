@@ -6,9 +6,8 @@ mod upload;
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use net::pick::Tried;
 use net::{Answer, NetError, Timeouts};
 use plugin::{Attempt, AttemptGuard, Ctx, Phases, Reply, ReplyBody, ReplySource};
@@ -17,12 +16,10 @@ use smallvec::SmallVec;
 use crate::connection::Client;
 use crate::gateway::Core;
 use crate::hygiene;
-use crate::phases::unreadable;
+use crate::refusal::{self, UPSTREAM_STATUS};
 use crate::snapshot::{Node, PassHost, Route, Upstream};
 use passing::Passing;
 use upload::Upload;
-
-const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-apisix-upstream-status");
 
 /// Held from the start of an attempt to its end.
 type Guards = SmallVec<[AttemptGuard; 1]>;
@@ -52,14 +49,11 @@ pub(crate) async fn forward(
 ) -> Reply {
     let core = &*client.core;
     if upstream.is_empty() {
-        return refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            b"{\"error_msg\":\"no upstream node\"}\n",
-        );
+        return refusal::no_node();
     }
     let upload = match Upload::of(ctx, &core.settings.limits, upstream.retries > 0) {
         Ok(upload) => upload,
-        Err(error) => return unreadable(error),
+        Err(error) => return refusal::unreadable_body(&error),
     };
     let target = ctx.request.uri.path_and_query().cloned();
     let forward = Forward {
@@ -104,12 +98,7 @@ impl Forward<'_> {
             }
         }
         last.map_or_else(
-            || {
-                refuse(
-                    StatusCode::BAD_GATEWAY,
-                    b"{\"error_msg\":\"no upstream node answered\"}\n",
-                )
-            },
+            || refusal::no_answer(StatusCode::BAD_GATEWAY),
             Failed::reply,
         )
     }
@@ -212,20 +201,9 @@ impl From<NetError> for Failed {
 
 impl Failed {
     fn reply(self) -> Reply {
-        if let NetError::RequestBody(error) = &self.error {
-            return Upload::refusal(*error);
+        match &self.error {
+            NetError::RequestBody(error) => Upload::refusal(*error),
+            _ => refusal::no_answer(self.status),
         }
-        const CUT: &[u8] = b"{\"error_msg\":\"the upstream cannot be reached or broke off\"}\n";
-        const SLOW: &[u8] = b"{\"error_msg\":\"the upstream did not answer in time\"}\n";
-        let is_slow = self.status == StatusCode::GATEWAY_TIMEOUT;
-        let mut reply = refuse(self.status, if is_slow { SLOW } else { CUT });
-        reply.source = ReplySource::Upstream;
-        let status = HeaderValue::from(self.status.as_u16());
-        reply.headers.insert(UPSTREAM_STATUS, status);
-        reply
     }
-}
-
-fn refuse(status: StatusCode, body: &'static [u8]) -> Reply {
-    Reply::json(status, Bytes::from_static(body))
 }

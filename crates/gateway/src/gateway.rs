@@ -7,6 +7,7 @@ use telemetry::metrics::Metrics;
 
 use crate::door::{self, Door};
 use crate::id::Ids;
+use crate::panic::Panic;
 use crate::settings::Settings;
 use crate::snapshot::{Current, Snapshot};
 
@@ -62,7 +63,7 @@ impl Gateway {
 
 impl Core {
     /// Counts the panic that a step ended with.
-    pub(crate) fn count_panic(&self, outcome: Result<(), crate::panic::Panic>) {
+    pub(crate) fn count_panic(&self, outcome: &Result<(), Panic>) {
         if outcome.is_err() {
             self.metrics.panic_caught();
         }

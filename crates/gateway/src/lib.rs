@@ -18,6 +18,7 @@ mod hygiene;
 mod id;
 mod panic;
 mod phases;
+mod refusal;
 mod reply;
 mod request;
 mod route;

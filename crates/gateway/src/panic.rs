@@ -6,10 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::StatusCode;
 use pin_project_lite::pin_project;
-use plugin::Reply;
 
 pin_project! {
     /// A future whose panic is an outcome; it is not polled after that.
@@ -56,15 +53,5 @@ pub(crate) fn caught<T>(step: impl FnOnce() -> T) -> Result<T, Panic> {
 fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         std::mem::forget(second);
-    }
-}
-
-// === impl Panic ===
-
-impl Panic {
-    /// The answer to a request whose handling panicked.
-    pub(crate) fn into_reply(self) -> Reply {
-        const BODY: &[u8] = b"{\"error_msg\":\"internal error\"}\n";
-        Reply::json(StatusCode::INTERNAL_SERVER_ERROR, Bytes::from_static(BODY))
     }
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::StatusCode;
-use plugin::{BodyError, Chain, Ctx, Reply, Want};
+use plugin::{Chain, Ctx, Reply, Want};
 
 use crate::connection::Client;
 use crate::forward;
-use crate::gateway::Core;
-use crate::request::too_large;
+use crate::refusal;
 use crate::route::router::Found;
 use crate::snapshot::{Lack, Route, Snapshot, UpstreamChoice};
 
@@ -20,8 +18,7 @@ pub(crate) async fn answer(
     ctx: &mut Ctx,
     wants_upgrade: bool,
 ) -> Reply {
-    let core = &*client.core;
-    let found = match find(core, snapshot, ctx).await {
+    let found = match find(snapshot, ctx).await {
         Ok(found) => found,
         Err(reply) => return reply,
     };
@@ -53,8 +50,7 @@ pub(crate) async fn answer(
         return reply;
     }
     if wants_upgrade && route.upgrades {
-        const BODY: &[u8] = b"{\"error_msg\":\"upgraded connections are not supported\"}\n";
-        return Reply::json(StatusCode::NOT_IMPLEMENTED, Bytes::from_static(BODY));
+        return refusal::no_upgrade();
     }
     plain(route, client, ctx).await
 }
@@ -62,15 +58,14 @@ pub(crate) async fn answer(
 /// The route of a request, with its place in the snapshot; the body is read if a condition on the
 /// way needs it.
 async fn find<'s>(
-    core: &Core,
     snapshot: &'s Snapshot,
     ctx: &mut Ctx,
 ) -> Result<Option<(usize, &'s Arc<Route>)>, Reply> {
-    let mut found = snapshot.router().find(ctx);
+    let mut found = snapshot.router().find(ctx, false);
     if matches!(found, Found::NeedsBody) {
-        let limit = core.settings.max_condition_body;
-        ctx.body.read(limit).await.map_err(unreadable)?;
-        found = snapshot.router().find(ctx);
+        let read = ctx.body.read_for_variables().await;
+        read.map_err(|error| refusal::unreadable_body(&error))?;
+        found = snapshot.router().find(ctx, true);
     }
     let Found::Route(index, facts) = found else {
         return Ok(None);
@@ -89,8 +84,7 @@ async fn unmatched(snapshot: &Snapshot, ctx: &mut Ctx) -> Reply {
     if let Some(reply) = global.access(ctx).await {
         return reply;
     }
-    const BODY: &[u8] = b"{\"error_msg\":\"404 Route Not Found\"}\n";
-    Reply::json(StatusCode::NOT_FOUND, Bytes::from_static(BODY))
+    refusal::no_route()
 }
 
 /// The phases before the consumer is known.
@@ -138,31 +132,6 @@ fn apply(ctx: &mut Ctx, chains: &[&Arc<Chain>]) {
         ctx.want = ctx.want | chain.want();
         ctx.chains.push(Arc::clone(chain));
     }
-}
-
-/// The answer when a body cannot be read.
-pub(crate) fn unreadable(error: BodyError) -> Reply {
-    match error {
-        BodyError::TooLarge { .. } => too_large(),
-        BodyError::Stalled(_) => slow_body(),
-        BodyError::Broken(_) => malformed_body(),
-        BodyError::Taken => {
-            const BODY: &[u8] = b"{\"error_msg\":\"the request body has already been sent on\"}\n";
-            Reply::json(StatusCode::INTERNAL_SERVER_ERROR, Bytes::from_static(BODY))
-        }
-    }
-}
-
-/// The answer to a client that pauses in the middle of a body.
-pub(crate) fn slow_body() -> Reply {
-    const BODY: &[u8] = b"{\"error_msg\":\"the request body did not arrive in time\"}\n";
-    Reply::json(StatusCode::REQUEST_TIMEOUT, Bytes::from_static(BODY))
-}
-
-/// The answer to a body that breaks off or whose framing is wrong.
-pub(crate) fn malformed_body() -> Reply {
-    const BODY: &[u8] = b"{\"error_msg\":\"the request body could not be read\"}\n";
-    Reply::json(StatusCode::BAD_REQUEST, Bytes::from_static(BODY))
 }
 
 fn unavailable() -> Reply {

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, Uri};
 use hyper::body::{Body, Incoming};
 use plugin::{ClientRequest, Ctx, Reply, RequestBody};
 
@@ -15,6 +15,7 @@ use crate::gateway::Core;
 use crate::hygiene;
 use crate::panic::Caught;
 use crate::phases;
+use crate::refusal;
 use crate::reply::ReplyStream;
 use crate::target;
 use crate::visit::Visit;
@@ -33,16 +34,15 @@ pub(crate) async fn serve(
     let (request, body, refusal) = receive(&core, &client, request);
     let consumers = Arc::clone(snapshot.consumers());
     let mut visit = Visit::new(client, Ctx::new(request, body, consumers));
-    let reply = match refusal {
-        Some(refusal) => refusal,
-        None => {
-            let (ctx, client) = visit.parts();
-            let answer = phases::answer(&snapshot, client, ctx, wants_upgrade);
-            Caught::new(answer).await.unwrap_or_else(|panic| {
-                core.metrics.panic_caught();
-                panic.into_reply()
-            })
-        }
+    let reply = if let Some(refusal) = refusal {
+        refusal
+    } else {
+        let (ctx, client) = visit.parts();
+        let answer = phases::answer(&snapshot, client, ctx, wants_upgrade);
+        Caught::new(answer).await.unwrap_or_else(|_| {
+            core.metrics.panic_caught();
+            refusal::internal()
+        })
     };
     Ok(visit.reply(reply))
 }
@@ -60,11 +60,15 @@ fn receive(
     hygiene::join_cookies(&mut head.headers);
     let (path, host, mut refusal) = match target {
         Ok((path, host)) if head.method != Method::CONNECT => (path, host, None),
-        Ok((path, host)) => (path, host, Some(refuse("CONNECT is not supported"))),
+        Ok((path, host)) => (
+            path,
+            host,
+            Some(refusal::bad_head("CONNECT is not supported")),
+        ),
         Err(fault) => (
             head.uri.path().to_owned(),
             String::new(),
-            Some(refuse(fault)),
+            Some(refusal::bad_head(fault)),
         ),
     };
     let limits = &core.settings.limits;
@@ -72,7 +76,7 @@ fn receive(
     if let (Some(limit), Some(length)) = (limits.max_body, length)
         && length > limit
     {
-        refusal = Some(too_large());
+        refusal = Some(refusal::large_body());
     }
     let body = if length == Some(0) {
         RequestBody::full(Bytes::new())
@@ -114,19 +118,4 @@ fn read_target(uri: &Uri, headers: &mut http::HeaderMap) -> Result<(String, Stri
     // `*` is the target of an OPTIONS request to the gateway itself: no route can match it.
     let path = path.or_else(|| (uri.path() == "*").then(|| "*".to_owned()));
     Ok((path.ok_or("malformed path")?, host))
-}
-
-/// The answer to a request that cannot be understood.
-fn refuse(fault: &'static str) -> Reply {
-    let mut body = String::with_capacity(32 + fault.len());
-    body.push_str(r#"{"error_msg":""#);
-    body.push_str(fault);
-    body.push_str("\"}\n");
-    Reply::json(StatusCode::BAD_REQUEST, body)
-}
-
-/// The answer to a body that is larger than allowed.
-pub(crate) fn too_large() -> Reply {
-    const BODY: &[u8] = b"{\"error_msg\":\"the request body is larger than allowed\"}\n";
-    Reply::json(StatusCode::PAYLOAD_TOO_LARGE, Bytes::from_static(BODY))
 }

@@ -21,8 +21,6 @@ pub struct Settings {
     /// Proxies whose `X-Forwarded-*` headers are believed; with an empty list, what clients send in
     /// `X-Forwarded-For` is kept and added to.
     pub trusted_addresses: Vec<IpNet>,
-    /// The largest body that is read for a route condition such as `post_arg.model`, in bytes.
-    pub max_condition_body: u64,
     /// Whether `X-APISIX-Upstream-Status` is told on every answer of an upstream, and not only on
     /// failures.
     pub always_tell_upstream_status: bool,
@@ -110,7 +108,6 @@ impl Default for Settings {
             ))),
             access_log: None,
             trusted_addresses: Vec::new(),
-            max_condition_body: 64 * 1024 * 1024,
             always_tell_upstream_status: false,
         }
     }

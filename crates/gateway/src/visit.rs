@@ -14,6 +14,7 @@ use crate::access_log;
 use crate::connection::Client;
 use crate::hygiene;
 use crate::panic::caught;
+use crate::refusal;
 use crate::reply::ReplyStream;
 
 /// The chains of one request.
@@ -109,10 +110,10 @@ impl Visit {
                     chain.head(ctx, status, headers);
                 }
             });
-            if let Err(panic) = shown {
+            if shown.is_err() {
                 self.client.core.metrics.panic_caught();
                 self.close_relay(reply.body, End::Cut);
-                reply = panic.into_reply();
+                reply = refusal::internal();
             }
         }
         hygiene::strip_hop_by_hop(&mut reply.headers);
@@ -131,12 +132,9 @@ impl Visit {
                 ReplyBody::Full(bytes) if is_head => {
                     headers.insert(header::CONTENT_LENGTH, bytes.len().into());
                 }
-                ReplyBody::Empty | ReplyBody::Full(_) => {
-                    headers.remove(header::CONTENT_LENGTH);
-                }
                 // Tells what a GET would have brought.
                 ReplyBody::Relay(_) if is_head || status == StatusCode::NOT_MODIFIED => {}
-                ReplyBody::Relay(_) => {
+                ReplyBody::Empty | ReplyBody::Full(_) | ReplyBody::Relay(_) => {
                     headers.remove(header::CONTENT_LENGTH);
                 }
             }
@@ -197,13 +195,10 @@ impl Visit {
                 self.end = Some(End::Complete);
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Payload::Relay { .. } => match caught(|| self.poll_relay(cx)) {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    self.client.core.metrics.panic_caught();
-                    Poll::Ready(Some(Err(RelayError::Refused)))
-                }
-            },
+            Payload::Relay { .. } => caught(|| self.poll_relay(cx)).unwrap_or_else(|_| {
+                self.client.core.metrics.panic_caught();
+                Poll::Ready(Some(Err(RelayError::Refused)))
+            }),
             Payload::Broken => Poll::Ready(Some(Err(RelayError::Refused))),
             Payload::Unanswered | Payload::Sent => Poll::Ready(None),
         };
@@ -294,8 +289,8 @@ impl Visit {
             let ctx = &mut self.ctx;
             self.client
                 .core
-                .count_panic(caught(|| relay.close(ctx, end)));
-            self.client.core.count_panic(caught(|| drop(relay)));
+                .count_panic(&caught(|| relay.close(ctx, end)));
+            self.client.core.count_panic(&caught(|| drop(relay)));
         }
     }
 
@@ -314,11 +309,11 @@ impl Visit {
         }
         for chain in self.chains_with(Phases::LOG) {
             let ctx = &mut self.ctx;
-            core.count_panic(caught(|| chain.log(ctx)));
+            core.count_panic(&caught(|| chain.log(ctx)));
         }
         if let Some(log) = &core.settings.access_log {
             let ctx = &self.ctx;
-            core.count_panic(caught(|| access_log::write(log, ctx)));
+            core.count_panic(&caught(|| access_log::write(log, ctx)));
         }
         self.client.end();
     }

@@ -13,8 +13,7 @@ use plugin::{BodyStream, Ctx, Reply};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::deadline::after;
-use crate::phases;
-use crate::request::too_large;
+use crate::refusal;
 use crate::settings::Limits;
 
 /// The body of one client request, for as many attempts as it lasts.
@@ -105,9 +104,9 @@ impl Upload {
     /// The answer when the client's body could not be read to its end.
     pub(super) fn refusal(error: BodyError) -> Reply {
         match error {
-            BodyError::TooLarge { .. } => too_large(),
-            BodyError::Slow { .. } => phases::slow_body(),
-            BodyError::Cut | BodyError::Malformed => phases::malformed_body(),
+            BodyError::TooLarge { .. } => refusal::large_body(),
+            BodyError::Slow { .. } => refusal::slow_body(),
+            BodyError::Cut | BodyError::Malformed => refusal::broken_body(),
         }
     }
 }
@@ -202,7 +201,7 @@ impl Body for Borrowed {
     fn size_hint(&self) -> SizeHint {
         match &self.taken {
             Some(sending) => sending.size_hint(),
-            None => self.hint.clone(),
+            None => self.hint,
         }
     }
 }

@@ -33,14 +33,15 @@ pub(crate) enum Verdict {
 
 impl Conditions {
     /// Judges a request whose path fits.
-    pub(crate) fn judge(&self, ctx: &mut Ctx) -> Verdict {
+    pub(crate) fn judge(&self, ctx: &mut Ctx, is_body_settled: bool) -> Verdict {
         if !self.hold_for_head(ctx) {
             return Verdict::Next;
         }
         let Some(expression) = &self.expression else {
             return Verdict::Match;
         };
-        if expression.needs_body() && ctx.body.bytes().is_none() {
+        let lacks_body = ctx.body.bytes().is_none() && !is_body_settled;
+        if expression.needs_body() && lacks_body {
             return Verdict::NeedsBody;
         }
         if expression.matches(ctx) {

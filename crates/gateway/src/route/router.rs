@@ -109,7 +109,10 @@ impl Router {
     }
 
     /// Finds the route of a request and leaves its captures in the context.
-    pub(crate) fn find(&self, ctx: &mut Ctx) -> Found {
+    ///
+    /// A condition on a body that has not been read stops the search, unless nothing more can be
+    /// read.
+    pub(crate) fn find(&self, ctx: &mut Ctx, is_body_settled: bool) -> Found {
         let special = self.special_path(ctx);
         let mut candidates = Candidates::new();
         let path = special.as_deref().unwrap_or(&ctx.request.path);
@@ -126,7 +129,7 @@ impl Router {
                 continue;
             };
             ctx.params = captures;
-            match entry.conditions.judge(ctx) {
+            match entry.conditions.judge(ctx, is_body_settled) {
                 Verdict::Match => return Found::Route(entry.route, Arc::clone(facts)),
                 Verdict::NeedsBody => return Found::NeedsBody,
                 Verdict::Next => ctx.params = Vec::new(),

@@ -51,32 +51,29 @@ pub(super) fn build(
     let mut report = Report::default();
 
     let (globals, rules) = globals::build(document, &mut compiler, memory, &mut report);
-    let mut build = RouteBuild::new(document, &mut compiler, memory, is_settled);
-    let (routes, known_routes) = build.all(&mut report);
-    let upstreams = build.finish();
+    let mut compiling = RouteBuild::new(document, &mut compiler, memory, is_settled);
+    let (routes, known_routes) = compiling.all(&mut report);
+    let upstreams = compiling.finish();
     let known = memory.filter(|_| is_settled);
-    let built = consumers::build(document, &mut compiler, (memory, known), &mut report);
+    let people = consumers::build(document, &mut compiler, (memory, known), &mut report);
 
     let wanted = routes.iter().enumerate();
-    let router = Router::new(
-        environment.routing,
-        wanted.map(|(index, route)| route.wanted(index)),
-    );
+    let wanted = wanted.map(|(index, route)| route.wanted(index));
     let merged = std::iter::repeat_with(OnceLock::new);
     let snapshot = Snapshot {
         revision: document.revision,
-        router,
+        router: Router::new(environment.routing, wanted),
         merged: merged.take(routes.len()).collect(),
         routes,
-        consumers: Arc::new(built.index),
-        bringing: built.bringing,
+        consumers: Arc::new(people.index),
+        bringing: people.bringing,
         globals,
         memory: Memory {
             metadata: document.plugin_metadata.clone(),
             plugins: compiler.finish(),
             routes: known_routes,
             upstreams,
-            consumers: built.known,
+            consumers: people.known,
             rules,
         },
     };

@@ -73,6 +73,9 @@ struct Sources {
     upstream: Option<Arc<Item<resource::Upstream>>>,
 }
 
+/// The routes of a snapshot by id.
+pub(super) type KnownRoutes = HashMap<Arc<str>, Arc<Route>>;
+
 /// The compilation of all routes.
 pub(super) struct RouteBuild<'b, 'a> {
     document: &'b Document,
@@ -198,10 +201,7 @@ impl<'b, 'a> RouteBuild<'b, 'a> {
     }
 
     /// All routes in use in the order of their creation, and the same by id.
-    pub(super) fn all(
-        &mut self,
-        report: &mut Report,
-    ) -> (Vec<Arc<Route>>, HashMap<Arc<str>, Arc<Route>>) {
+    pub(super) fn all(&mut self, report: &mut Report) -> (Vec<Arc<Route>>, KnownRoutes) {
         let mut items: Vec<_> = self.document.routes.values().collect();
         items.sort_by_key(|item| item.created);
         let mut routes = Vec::with_capacity(items.len());
@@ -237,7 +237,7 @@ impl<'b, 'a> RouteBuild<'b, 'a> {
             self.take_over(&sources);
             return Some(Arc::clone(route));
         }
-        match self.compile(sources, report) {
+        match self.compile(&sources, report) {
             Ok(route) => Some(Arc::new(route)),
             Err(fault) => {
                 report.add(fault, Outcome::of(earlier));
@@ -246,14 +246,14 @@ impl<'b, 'a> RouteBuild<'b, 'a> {
         }
     }
 
-    fn compile(&mut self, sources: Sources, report: &mut Report) -> Result<Route, Fault> {
+    fn compile(&mut self, sources: &Sources, report: &mut Report) -> Result<Route, Fault> {
         let effective = sources.effective();
         let mut links = Vec::with_capacity(effective.plugins.len());
         for (name, config) in effective.plugins.iter() {
             links.extend(self.compiler.link(sources.owner(name), name, config)?);
         }
         let chain = Chain::new(links);
-        let upstream = self.upstream(&sources, &effective, report)?;
+        let upstream = self.upstream(sources, &effective, report)?;
         let value = &sources.route.value;
         let uris = value.uri.iter().chain(value.uris.iter().flatten());
         let has_prometheus = chain.names().any(|name| name == PROMETHEUS);

@@ -13,6 +13,10 @@ fn captures(pattern: &str, parameters: bool, path: &str) -> Option<Vec<(String, 
     Some(owned.collect())
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands in a table beside `None`"
+)]
 fn pairs(pairs: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
     let owned = pairs
         .iter()

@@ -1,7 +1,7 @@
 use super::PrefixTree;
 
 fn tree(prefixes: &[&str]) -> PrefixTree<String> {
-    let mut tree = PrefixTree::new();
+    let mut tree: PrefixTree<String> = PrefixTree::new();
     for prefix in prefixes {
         tree.entry(prefix.as_bytes()).push_str(prefix);
     }
