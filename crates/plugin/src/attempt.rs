@@ -30,6 +30,24 @@ pub struct Attempt {
 /// Held while an attempt is in flight; dropping it ends what the observer began.
 pub struct AttemptGuard(#[expect(dead_code, reason = "held for its drop")] Box<dyn Send + Sync>);
 
+// === impl Attempt ===
+
+impl Attempt {
+    /// The address as dialled, without port and without the brackets of an IPv6 address.
+    pub fn ip(&self) -> &str {
+        let host = self
+            .address
+            .rsplit_once(':')
+            .map_or(&*self.address, |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port as dialled.
+    pub fn port(&self) -> Option<u16> {
+        self.address.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
 // === impl AttemptGuard ===
 
 impl AttemptGuard {

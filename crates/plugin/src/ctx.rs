@@ -10,7 +10,7 @@ use llm::{Ended, Exchange};
 use smallvec::SmallVec;
 
 use crate::{
-    Attempt, Chain, Consumer, Consumers, ReplySource, RequestBody, RouteFacts, Want, mask,
+    Attempt, Chain, Consumer, Consumers, ReplySource, RequestBody, RouteFacts, Want, mask, var,
 };
 
 /// The state of one client request.
@@ -138,6 +138,16 @@ impl Ctx {
             Some(_) => self.sent.duration,
             None => self.request.received.elapsed(),
         }
+    }
+
+    /// Bytes of the request, head and body, as HTTP/1.1 writes them and as far as they are known.
+    pub fn request_length(&self) -> u64 {
+        var::request::length(self)
+    }
+
+    /// Bytes of the reply, head and body, as HTTP/1.1 writes them.
+    pub fn reply_length(&self) -> u64 {
+        var::reply::length(self)
     }
 
     /// Path and query as received, with the values of secret arguments masked: for logs.

@@ -35,6 +35,7 @@ pub use body::{BodyError, BodyStream, LARGEST_FOR_VARIABLES, RequestBody};
 pub use chain::{Chain, Link};
 pub use collector::Collector;
 pub use config::Secret;
+pub use config::schema::schema_of;
 pub use consumer::{Consumer, Consumers};
 pub use ctx::{ClientRequest, Ctx, End, Sent};
 pub use entry::{

@@ -5,6 +5,9 @@
 //! Does not know: listeners, routes, or where configuration comes from.
 
 mod ai;
+mod auth;
 mod list;
+mod log;
+mod observe;
 
 pub use list::PLUGINS;

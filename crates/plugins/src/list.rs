@@ -1,8 +1,16 @@
 //! The one list of plugins.
 
-use plugin::{Entry, entry};
+use plugin::{Entry, consumer_entry, entry};
 
 use crate::ai::AiProxy;
+use crate::auth::KeyAuth;
+use crate::log::FileLogger;
+use crate::observe::Prometheus;
 
 /// Every plugin that this build has.
-pub static PLUGINS: &[Entry] = &[entry::<AiProxy>()];
+pub static PLUGINS: &[Entry] = &[
+    consumer_entry::<KeyAuth>(),
+    entry::<AiProxy>(),
+    entry::<Prometheus>(),
+    entry::<FileLogger>(),
+];

@@ -45,11 +45,11 @@ pub(super) static ROWS: &[Row] = &[
             // compat: apache/apisix the name of the instance stands for its address
             return Some(Value::from(&*exchange.instance));
         }
-        Some(Value::from(split(&ctx.attempts.last()?.address).0))
+        Some(Value::from(ctx.attempts.last()?.ip()))
     }),
     Row::new("balancer_port", |ctx| {
-        let port = split(&ctx.attempts.last()?.address).1;
-        port.parse().ok().map(Value::Integer)
+        let port = ctx.attempts.last()?.port()?;
+        Some(Value::Integer(port.into()))
     }),
 ];
 
@@ -74,10 +74,4 @@ fn time(duration: Option<Duration>, out: &mut String) {
         Some(duration) => out.push_str(&seconds(duration)),
         None => out.push('-'),
     }
-}
-
-/// Host and port of `host:port`, without the brackets of an IPv6 address.
-fn split(address: &str) -> (&str, &str) {
-    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
-    (host.trim_start_matches('[').trim_end_matches(']'), port)
 }

@@ -1,0 +1,5 @@
+//! Plugins that measure requests.
+
+mod prometheus;
+
+pub(crate) use prometheus::Prometheus;
