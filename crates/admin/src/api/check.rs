@@ -2,8 +2,9 @@
 
 use config::check::{check_resource, check_schema};
 use config::fault::pointer_to;
+use config::wording::Validator;
 use config::{Document, Kind};
-use plugin::{Expr, PluginFault};
+use plugin::{Expr, PluginFault, Registry};
 use serde_json::{Value, json};
 
 use super::fields::plugins;
@@ -70,7 +71,7 @@ impl Judge<'_> {
                 format!("{CONFIGURATION}{detail}"),
                 &detail,
             )),
-            Err(fault) => Err(refuse(fault)),
+            Err(fault) => Err(refuse(fault, None, &members)),
         }
     }
 
@@ -82,25 +83,30 @@ impl Judge<'_> {
             let registry = &self.plugins.registry;
             match self.row.plugins {
                 PluginUse::None => {}
-                PluginUse::Run => registry.check(name, config, &host).map_err(refuse)?,
-                PluginUse::Consumer => {
-                    let found = registry.credential(name, config, &host);
-                    credentials
-                        .extend(found.map_err(|fault| refuse(fault).under(CONSUMER_PLUGINS))?);
+                PluginUse::Run => {
+                    let checked = registry.check(name, config, &host);
+                    let schema = || registry.schema(name);
+                    checked.map_err(|fault| refuse(fault, schema(), config))?;
                 }
-                PluginUse::Credential => {
-                    let entry = registry.find(name);
-                    if entry.is_some_and(|entry| entry.consumer.is_none()) {
-                        return Err(not_auth(name));
-                    }
+                PluginUse::Credential if is_no_auth(registry, name) => return Err(not_auth(name)),
+                PluginUse::Consumer | PluginUse::Credential => {
                     let found = registry.credential(name, config, &host);
-                    credentials
-                        .extend(found.map_err(|fault| refuse(fault).under(CONSUMER_PLUGINS))?);
+                    let schema = || registry.consumer_schema(name).or(registry.schema(name));
+                    credentials.extend(found.map_err(|fault| {
+                        refuse(fault, schema(), config).under(CONSUMER_PLUGINS)
+                    })?);
                 }
             }
         }
         Ok(credentials)
     }
+}
+
+/// Whether the plugin is known, and does not tell who a consumer is.
+fn is_no_auth(registry: &Registry, name: &str) -> bool {
+    registry
+        .find(name)
+        .is_some_and(|entry| entry.consumer.is_none())
 }
 
 /// Judges the conditions of a route.
@@ -121,19 +127,29 @@ fn conditions(value: &Value) -> Result<(), Refusal> {
     }
 }
 
-fn refuse(fault: PluginFault) -> Refusal {
+/// The refusal for a fault of a plugin's configuration.
+///
+/// The registry tells the first fault as a text; the schema tells all of them with their places.
+fn refuse(fault: PluginFault, schema: Option<&Value>, config: &Value) -> Refusal {
     let refusal = Refusal::invalid(fault.to_string());
-    match fault {
-        PluginFault::Unknown { name } => refusal.detail(json!({
-            "pointer": pointer_to(["plugins", &name]),
-            "expected": "the name of an enabled plugin",
-            "found": name,
-        })),
+    let (name, pointer, detail) = match fault {
+        PluginFault::Unknown { name } => {
+            return refusal.detail(json!({
+                "pointer": pointer_to(["plugins", &name]),
+                "expected": "the name of an enabled plugin",
+                "found": name,
+            }));
+        }
         PluginFault::Invalid {
             name,
             pointer,
             detail,
-        } => refusal.detail(json!({
+        } => (name, pointer, detail),
+    };
+    let validator = schema.and_then(|schema| Validator::new(schema).ok());
+    match validator.map(|validator| validator.check(config)) {
+        Some(Err(error)) => refusal.details_of(&error.under(&name).under("plugins")),
+        _ => refusal.detail(json!({
             "pointer": format!("{}{pointer}", pointer_to(["plugins", &name])),
             "expected": detail,
         })),

@@ -56,18 +56,7 @@ impl Refusal {
 
     /// Faults of the client's body as its check told them.
     pub(super) fn faulty(prefix: &str, error: &CheckError) -> Self {
-        error.all().fold(
-            Self::invalid(format!("{prefix}{}", error.message)),
-            |refusal, fault| {
-                let mut detail = Map::new();
-                detail.insert("pointer".to_owned(), fault.pointer.as_str().into());
-                detail.insert("expected".to_owned(), fault.expected.as_str().into());
-                if let Some(found) = &fault.found {
-                    detail.insert("found".to_owned(), (&**found).into());
-                }
-                refusal.detail(Value::Object(detail))
-            },
-        )
+        Self::invalid(format!("{prefix}{}", error.message)).details_of(error)
     }
 
     pub(super) fn not_found() -> Self {
@@ -120,6 +109,20 @@ impl Refusal {
             said.details.push(detail);
         }
         self
+    }
+
+    /// The same refusal with the places of all faults that a check told.
+    #[must_use]
+    pub(super) fn details_of(self, error: &CheckError) -> Self {
+        error.all().fold(self, |refusal, fault| {
+            let mut detail = Map::new();
+            detail.insert("pointer".to_owned(), fault.pointer.as_str().into());
+            detail.insert("expected".to_owned(), fault.expected.as_str().into());
+            if let Some(found) = &fault.found {
+                detail.insert("found".to_owned(), (&**found).into());
+            }
+            refusal.detail(Value::Object(detail))
+        })
     }
 
     /// The same refusal with another text in front.
