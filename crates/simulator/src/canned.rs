@@ -86,12 +86,21 @@ impl Canned {
         let mut usage_chunk = chunk(&json!([]));
         usage_chunk["usage"] = usage(sizes);
         let usage_chunk = event(&usage_chunk);
-        let stream = contents.iter().chain([&done]).cloned();
-        let with_usage = contents.iter().chain([&usage_chunk, &done]).cloned();
+        let pieces = |tail: &[Bytes]| {
+            let mut pieces = contents.clone();
+            if sizes.interval.is_zero() {
+                pieces.extend_from_slice(tail);
+            } else {
+                // The pauses are between chunks: what ends the stream comes with the last one.
+                let last = pieces.pop().unwrap_or_default();
+                pieces.push(Bytes::from([&[last], tail].concat().concat()));
+            }
+            Pieces::new(pieces)
+        };
         Self {
             document: document(sizes, text_bytes),
-            stream: Pieces::new(stream),
-            stream_with_usage: Pieces::new(with_usage),
+            stream: pieces(std::slice::from_ref(&done)),
+            stream_with_usage: pieces(&[usage_chunk, done.clone()]),
             interval: sizes.interval,
         }
     }

@@ -1,5 +1,8 @@
 //! How tokens are counted.
 
+#[cfg(test)]
+mod tests;
+
 /// Counts tokens: each word has one for every four characters that it begins.
 ///
 /// It is no real tokeniser, but it is the same everywhere, and near enough for English.

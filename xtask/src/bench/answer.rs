@@ -1,7 +1,10 @@
 //! Whether an answer is right: a failed check is an error and no fast request.
 
+use std::sync::LazyLock;
+
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
+use memchr::memmem::Finder;
 use thiserror::Error;
 
 /// What is wrong with an answer.
@@ -35,6 +38,12 @@ pub(super) struct StreamCheck {
     is_done: bool,
     wrong: Option<Wrong>,
 }
+
+/// In a chunk that brings something.
+static CHOICE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"choices\":[{"));
+
+/// In a chunk that brings token counts only.
+static NO_CHOICE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"choices\":[]"));
 
 /// Checks status and content type.
 pub(super) fn check_head(head: &Parts, is_stream: bool) -> Result<(), Wrong> {
@@ -118,9 +127,9 @@ impl StreamCheck {
             self.wrong.get_or_insert(Wrong::Done);
         } else if data == b"[DONE]" {
             self.is_done = true;
-        } else if memchr::memmem::find(data, b"\"choices\":[{").is_some() {
+        } else if CHOICE.find(data).is_some() {
             self.chunks += 1;
-        } else if memchr::memmem::find(data, b"\"choices\":[]").is_none() {
+        } else if NO_CHOICE.find(data).is_none() {
             let found = String::from_utf8_lossy(data).chars().take(200).collect();
             self.wrong.get_or_insert(Wrong::Event(found));
         }

@@ -3,6 +3,7 @@
 mod nginx;
 mod tollgate;
 
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -84,7 +85,7 @@ impl Stage {
 // === impl Gateway ===
 
 impl Gateway {
-    /// Starts a gateway and waits until it listens.
+    /// Starts a gateway and waits until it answers.
     async fn start(
         cast: &Cast,
         name: &'static str,
@@ -150,15 +151,24 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
-/// Waits until something listens.
+/// Waits until a request is answered, whatever the answer.
+///
+/// A listening socket alone is not enough: nginx has one before it has a worker.
 async fn answers(running: &mut Ended, address: SocketAddr) -> anyhow::Result<()> {
     let begin = Instant::now();
-    while TcpStream::connect(address).is_err() {
+    while ask(address).is_err() {
         running.check()?;
         if begin.elapsed() > START {
-            bail!("nothing listens on {address}");
+            bail!("nothing answers on {address}");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
+}
+
+fn ask(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(START))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: bench.test\r\nconnection: close\r\n\r\n")?;
+    stream.read_exact(&mut [0; 12])
 }
