@@ -4,6 +4,7 @@
 //! Source of paths, shapes and status codes: `apache/apisix`, `apisix/admin/`.
 
 mod check;
+mod configs;
 mod erase;
 mod fields;
 mod identity;
@@ -201,6 +202,7 @@ fn dispatch(wiring: &Wiring, call: &Call) -> Result<Answered, Refusal> {
         }
         ("POST", ["schema", "validate", kind]) => schema::validate(kind, &call.body),
         ("GET", ["schema", kind]) => schema::resource(kind),
+        ("POST", ["configs", "validate"]) => configs::validate(wiring, call),
         (_, [] | ["" | "plugins" | "schema", ..]) => Err(Refusal::not_found()),
         // compat: apache/apisix apisix/admin/init.lua: clients know this very text
         (_, ["stream_routes", ..]) => Err(Refusal::invalid(

@@ -1,8 +1,9 @@
 //! One request to an operators' listener, read whole.
 
 use bytes::Bytes;
-use http::Method;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
 /// One request, read whole.
@@ -13,6 +14,8 @@ pub(crate) struct Call {
     pub(crate) segments: Vec<String>,
     pub(crate) query: Query,
     pub(crate) body: Bytes,
+    /// Whether the body is called YAML, and not JSON.
+    pub(crate) is_yaml: bool,
 }
 
 /// The arguments of a query string, in their order.
@@ -29,6 +32,7 @@ impl Call {
             segments: segments(path),
             query: Query::of(head),
             body,
+            is_yaml: is_yaml(&head.headers),
         }
     }
 
@@ -64,6 +68,13 @@ impl Query {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
+}
+
+fn is_yaml(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.contains("yaml"))
 }
 
 fn segments(path: &str) -> Vec<String> {

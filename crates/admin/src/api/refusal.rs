@@ -134,6 +134,15 @@ impl Refusal {
         self
     }
 
+    /// What it says, without its status and details.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Missing => "Key not found".to_owned(),
+            Self::Bare(text) => text,
+            Self::Said(said) => said.message,
+        }
+    }
+
     pub(super) fn into_reply(self) -> Reply {
         let said = match self {
             Self::Missing => {

@@ -4,6 +4,7 @@
 
 mod access;
 mod bodies;
+mod configs;
 mod control;
 mod envelopes;
 mod identity;

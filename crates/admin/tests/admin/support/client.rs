@@ -55,6 +55,14 @@ impl Client {
         .await
     }
 
+    /// Sends a body of any type below `/apisix/admin`.
+    pub(crate) async fn post_as(&self, path: &str, content_type: &str, body: &str) -> Answer {
+        let headers = [("content-type", content_type)];
+        let target = format!("/apisix/admin{path}");
+        self.request("POST", &target, &headers, body.to_owned())
+            .await
+    }
+
     /// Reads below `/apisix/admin`.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, "").await
