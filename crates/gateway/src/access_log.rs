@@ -15,7 +15,7 @@ pub(crate) fn write(log: &AccessLog, ctx: &Ctx) {
         LogFormat::Json => plugin::access_line(ctx),
         LogFormat::Text(template) => {
             let mut line = String::with_capacity(256);
-            template.write(ctx, "-", &mut line);
+            template.write_log(ctx, "-", &mut line);
             line
         }
     };

@@ -90,6 +90,18 @@ impl Fault {
         self
     }
 
+    /// The same fault, answered with another status.
+    #[must_use]
+    pub fn answered_with(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
+    /// Whether the answer's body came from an upstream.
+    pub fn has_upstream_body(&self) -> bool {
+        matches!(&self.0.say, Say::Raw(bytes, _) if !bytes.is_empty())
+    }
+
     /// Whose fault it is.
     pub fn whose(&self) -> Whose {
         self.0.whose

@@ -1,5 +1,8 @@
 //! What logs do not show: values of headers, arguments and cookies that hold secrets.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -82,7 +82,7 @@ impl Plugin for Prometheus {
         }
         self.set_labels();
         let guard = self.metrics.llm_active(&self.traffic(ctx), &|name, out| {
-            self.write_variable(ctx, name, out)
+            self.write_variable(ctx, name, out);
         });
         Some(AttemptGuard::new(guard))
     }

@@ -85,13 +85,13 @@ pub(crate) fn cases() -> impl Iterator<Item = Case> {
 
 fn read(path: PathBuf, plugin: String, place: Place) -> Case {
     let text = fs::read(&path).expect("a readable document");
-    let file: File =
-        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file = serde_json::from_slice::<File>(&text);
+    let file = file.map_err(|error| format!("{}: {error}", path.display()));
     let File {
         config,
         role,
         message,
-    } = file;
+    } = file.expect("a document of the corpus");
     Case {
         path,
         plugin,
