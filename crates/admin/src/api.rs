@@ -7,6 +7,7 @@ mod check;
 mod configs;
 mod erase;
 mod fields;
+mod holders;
 mod identity;
 mod kind;
 mod page;
@@ -19,7 +20,7 @@ mod target;
 mod unique;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use config::source::Store;
@@ -41,6 +42,7 @@ use crate::plugin_host::PluginHost;
 use crate::reply::Reply;
 use crate::server::Service;
 
+use holders::Holders;
 use refusal::Refusal;
 use target::Target;
 
@@ -78,6 +80,7 @@ pub struct Wiring {
 #[derive(Clone, Debug)]
 pub struct Api {
     wiring: Arc<Wiring>,
+    holders: Arc<Mutex<Holders>>,
 }
 
 /// A reply, and the revision that it reports as written.
@@ -94,6 +97,7 @@ impl Api {
     pub fn new(wiring: Wiring) -> Self {
         Self {
             wiring: Arc::new(wiring),
+            holders: Arc::default(),
         }
     }
 
@@ -131,7 +135,7 @@ impl Api {
         let api = self.clone();
         let method = call.method.clone();
         let deciding = tokio::task::spawn_blocking(move || {
-            let outcome = dispatch(&api.wiring, &call);
+            let outcome = dispatch(&api, &call);
             outcome.unwrap_or_else(|refusal| Answered::read(refusal.into_reply()))
         });
         let answered = match deciding.await {
@@ -188,7 +192,8 @@ impl Answered {
 }
 
 /// Finds what a call is about and does it.
-fn dispatch(wiring: &Wiring, call: &Call) -> Result<Answered, Refusal> {
+fn dispatch(api: &Api, call: &Call) -> Result<Answered, Refusal> {
+    let wiring = &*api.wiring;
     let plugins = &wiring.plugins;
     let path = call.path();
     match (call.method.as_str(), path.as_slice()) {
@@ -211,11 +216,12 @@ fn dispatch(wiring: &Wiring, call: &Call) -> Result<Answered, Refusal> {
         (_, ["protos", ..]) => Err(Refusal::invalid(
             "protos are not supported: gRPC transcoding is not part of this gateway",
         )),
-        (_, path) => resource(wiring, call, &Target::find(path)?),
+        (_, path) => resource(api, call, &Target::find(path)?),
     }
 }
 
-fn resource(wiring: &Wiring, call: &Call, target: &Target<'_>) -> Result<Answered, Refusal> {
+fn resource(api: &Api, call: &Call, target: &Target<'_>) -> Result<Answered, Refusal> {
+    let wiring = &*api.wiring;
     target.allows(&call.method)?;
     if call.method == Method::GET {
         return read::read(wiring, target, &call.query);
@@ -226,6 +232,7 @@ fn resource(wiring: &Wiring, call: &Call, target: &Target<'_>) -> Result<Answere
     let desk = write::Desk {
         store,
         plugins: &wiring.plugins,
+        holders: &api.holders,
         document: wiring.live.document(),
     };
     match call.method {

@@ -7,6 +7,21 @@
 //!
 //! It does **not** know traffic: neither connections of clients, nor upstreams, nor what a plugin
 //! does with a request.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use admin::{Export, Limits, serve};
+//! use telemetry::metrics::Metrics;
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9091").await?;
+//! let export = Export::new(Metrics::default(), "/apisix/prometheus/metrics");
+//! let stop = std::future::pending();
+//! serve(listener, Arc::new(export), Limits::default(), stop).await;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod access;
 pub mod api;

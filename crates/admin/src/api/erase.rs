@@ -5,8 +5,9 @@ use config::source::Transaction;
 use http::StatusCode;
 use serde_json::json;
 
+use super::check::Credentials;
 use super::refusal::Refusal;
-use super::target::{Target, key};
+use super::target::{Target, key, parse_key};
 use super::write::Desk;
 use super::{Answered, read, refer};
 use crate::call::Call;
@@ -19,7 +20,7 @@ impl Desk<'_> {
         let id = target.needed_id()?;
         let forced = call.query.get("force") == Some("true");
         let key = key(row.kind, &id);
-        let revision = self.store.transact(|transaction| {
+        let revision = self.step(|transaction| {
             if let Some(consumer) = target.consumer
                 && transaction
                     .get(&super::target::key(Kind::Consumer, consumer))?
@@ -35,8 +36,10 @@ impl Desk<'_> {
             }
             transaction.delete(&key)?;
             if row.kind == Kind::Consumer {
-                forget_credentials(transaction, &key)?;
+                self.forget_credentials(transaction, &key)?;
             }
+            let mut holders = self.holders();
+            holders.note(transaction, row.kind, &id, Credentials::new());
             Ok(transaction.revision())
         })?;
         Ok(Answered {
@@ -44,12 +47,18 @@ impl Desk<'_> {
             written: Some(revision),
         })
     }
-}
-
-/// Credentials go with their consumer.
-fn forget_credentials(transaction: &mut Transaction<'_>, consumer: &str) -> Result<(), Refusal> {
-    for entry in transaction.list(&format!("{consumer}/credentials/"))? {
-        transaction.delete(&entry.key)?;
+    /// Credentials go with their consumer.
+    fn forget_credentials(
+        &self,
+        transaction: &mut Transaction<'_>,
+        consumer: &str,
+    ) -> Result<(), Refusal> {
+        for entry in transaction.list(&format!("{consumer}/credentials/"))? {
+            transaction.delete(&entry.key)?;
+            if let Some((_, id)) = parse_key(&entry.key) {
+                self.holders().forget(id);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Creating and changing resources.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use config::Document;
@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::check::{Credentials, Judge};
+use super::holders::Holders;
 use super::kind::Row;
 use super::refusal::Refusal;
 use super::target::{Target, key};
@@ -30,6 +31,7 @@ const LONGEST_LIFE: f64 = 1e9;
 pub(super) struct Desk<'a> {
     pub(super) store: &'a Store,
     pub(super) plugins: &'a PluginHost,
+    pub(super) holders: &'a Mutex<Holders>,
     /// What is served.
     pub(super) document: Arc<Document>,
 }
@@ -48,12 +50,12 @@ impl Desk<'_> {
         let mut value = Value::Object(members);
         let credentials = self.judge(row).judge(&id, &value)?;
         let key = key(row.kind, &id);
-        let (stored, before) = self.store.transact(|transaction| {
-            self.consistent(transaction, target, &id, (&value, &credentials))?;
+        let (stored, before) = self.step(|transaction| {
+            self.consistent(transaction, target, &id, (&value, credentials))?;
             let before = transaction.get(&key)?;
             note_times(row, &mut value, before.as_ref());
             let stored = transaction.put(&key, &value, ttl)?;
-            Ok::<_, Refusal>((stored, before))
+            Ok((stored, before))
         })?;
         let created = before.is_none();
         Ok(written(
@@ -76,9 +78,9 @@ impl Desk<'_> {
         identity::refuse(target, &members)?;
         let mut value = Value::Object(members);
         let credentials = self.judge(row).judge("", &value)?;
-        let stored = self.store.transact(|transaction| {
+        let stored = self.step(|transaction| {
             let id = format!("{:020}", transaction.revision());
-            self.consistent(transaction, target, &id, (&value, &credentials))?;
+            self.consistent(transaction, target, &id, (&value, credentials))?;
             if let Value::Object(members) = &mut value {
                 members.insert("id".to_owned(), id.as_str().into());
             }
@@ -100,7 +102,7 @@ impl Desk<'_> {
             return Err(Refusal::invalid("invalid configuration"));
         }
         let key = key(row.kind, &id);
-        let stored = self.store.transact(|transaction| {
+        let stored = self.step(|transaction| {
             let before = transaction.get(&key)?.ok_or(Refusal::Missing)?;
             let mut value = before.value.clone();
             if target.inner.is_empty() {
@@ -114,7 +116,7 @@ impl Desk<'_> {
             identity::settle(target, &mut members, &self.plugins.registry)?;
             let mut value = Value::Object(members);
             let credentials = self.judge(row).judge(&id, &value)?;
-            self.consistent(transaction, target, &id, (&value, &credentials))?;
+            self.consistent(transaction, target, &id, (&value, credentials))?;
             note_times(row, &mut value, Some(&before));
             transaction.put(&key, &value, ttl).map_err(Refusal::from)
         })?;
@@ -129,13 +131,13 @@ impl Desk<'_> {
         }
     }
 
-    /// Judges a resource by the others that are there.
+    /// Judges a resource by the others that are there, as the last thing before it is written.
     fn consistent(
         &self,
         transaction: &Transaction<'_>,
         target: &Target<'_>,
         id: &str,
-        (value, credentials): (&Value, &Credentials),
+        (value, credentials): (&Value, Credentials),
     ) -> Result<(), Refusal> {
         let row = target.row;
         if let Some(consumer) = target.consumer
@@ -149,8 +151,28 @@ impl Desk<'_> {
         if row.kind == config::Kind::GlobalRule {
             unique::rules(transaction, id, value)?;
         }
-        let consumer = target.consumer.unwrap_or(id);
-        unique::credentials(transaction, &self.plugins.registry, consumer, credentials)
+        let mut holders = self.holders();
+        holders.judge(transaction, &self.plugins.registry, id, &credentials)?;
+        holders.note(transaction, row.kind, id, credentials);
+        Ok(())
+    }
+
+    /// Runs checks and writes as one step.
+    pub(super) fn step<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let outcome = self.store.transact(work);
+        if outcome.is_err() {
+            self.holders().unless_after(self.store.revision());
+        }
+        outcome
+    }
+
+    /// Who is known by what. Only ever locked by the one writer of the store.
+    pub(super) fn holders(&self) -> MutexGuard<'_, Holders> {
+        // after a panic its revision is not the store's, so it is read anew
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

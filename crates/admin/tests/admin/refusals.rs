@@ -372,6 +372,45 @@ async fn a_credential_makes_one_consumer_known() {
 }
 
 #[tokio::test]
+async fn a_credential_is_free_again_once_its_holder_is_gone_or_has_another() {
+    let house = House::new().await;
+    let plugins = |key: &str| json!({ "door-key": { "key": key } });
+    let consumer = |name: &str, key: &str| json!({ "username": name, "plugins": plugins(key) });
+    let taken =
+        |name: &str| format!("duplicate key of plugin door-key found with consumer: {name}");
+    put(&house.client, "/consumers", consumer("jack", "a")).await;
+    put(
+        &house.client,
+        "/consumers/jack/credentials/x",
+        json!({ "plugins": plugins("b") }),
+    )
+    .await;
+    put(&house.client, "/consumers", consumer("jack", "c")).await;
+    put(&house.client, "/consumers", consumer("jill", "a")).await;
+    refused(&house, "/consumers", consumer("joe", "b"), &taken("jack")).await;
+    refused(&house, "/consumers", consumer("joe", "c"), &taken("jack")).await;
+    house.client.send("DELETE", "/consumers/jack", "").await;
+    put(&house.client, "/consumers", consumer("joe", "b")).await;
+    put(&house.client, "/consumers", consumer("jim", "c")).await;
+    refused(&house, "/consumers", consumer("jack", "a"), &taken("jill")).await;
+    // written by somebody else, such as the end of a life
+    house.store.delete("/apisix/consumers/jill").unwrap();
+    put(&house.client, "/consumers", consumer("jack", "a")).await;
+    house
+        .store
+        .put("/apisix/consumers/ann", &consumer("ann", "d"), None)
+        .unwrap();
+    refused(&house, "/consumers", consumer("bob", "d"), &taken("ann")).await;
+    let disabled = json!({ "door-key": { "key": "d", "_meta": { "disable": true } } });
+    put(
+        &house.client,
+        "/consumers",
+        json!({ "username": "bob", "plugins": disabled }),
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_plugin_is_in_one_global_rule() {
     let house = House::new().await;
     let rule = json!({ "plugins": { "shine": { "level": 1 } } });
