@@ -10,4 +10,7 @@ mod list;
 mod log;
 mod observe;
 
+#[cfg(test)]
+mod sample;
+
 pub use list::PLUGINS;

@@ -2,7 +2,7 @@
 
 use plugin::{Entry, consumer_entry, entry};
 
-use crate::ai::AiProxy;
+use crate::ai::{AiProxy, AiProxyMulti};
 use crate::auth::KeyAuth;
 use crate::log::FileLogger;
 use crate::observe::Prometheus;
@@ -10,6 +10,7 @@ use crate::observe::Prometheus;
 /// Every plugin that this build has.
 pub static PLUGINS: &[Entry] = &[
     consumer_entry::<KeyAuth>(),
+    entry::<AiProxyMulti>(),
     entry::<AiProxy>(),
     entry::<Prometheus>(),
     entry::<FileLogger>(),

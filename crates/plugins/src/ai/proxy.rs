@@ -2,18 +2,19 @@
 //!
 //! Source: apache/apisix `apisix/plugins/ai-proxy.lua`, `apisix/plugins/ai-proxy/base.lua`.
 
-use ai::{Instance, InstanceError, Limits};
+use ai::{Instance, Terms};
 use plugin::{ConfigError, Ctx, Flow, Host, Phases, Plugin, Step, Want};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::placed;
 use super::settings::{Target, Transport};
 
 /// Forwards AI requests to one model of one provider.
 #[derive(Debug)]
 pub(crate) struct AiProxy {
     instance: Instance,
-    limits: Limits,
+    terms: Terms,
 }
 
 /// One model of one provider, and how it is talked to.
@@ -48,7 +49,7 @@ impl Plugin for AiProxy {
             .target
             .settings(format!("ai-proxy-{provider}").into())?;
         let instance =
-            Instance::new(&settings, &limits, host.living).map_err(|error| misplaced(&error))?;
+            Instance::new(&settings, &limits, host.living).map_err(|error| placed(&error))?;
         if !instance.has_host() {
             let resource = host.resource;
             tracing::warn!(
@@ -57,7 +58,8 @@ impl Plugin for AiProxy {
                 "no override.endpoint: every request will fail"
             );
         }
-        Ok(Self { instance, limits })
+        let terms = Terms::single(limits);
+        Ok(Self { instance, terms })
     }
 
     fn want(&self) -> Want {
@@ -66,7 +68,7 @@ impl Plugin for AiProxy {
 
     fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
         Step::wait(async {
-            ai::intake(ctx, &self.limits).await?;
+            ai::intake(ctx, &self.terms.limits).await?;
             if let Some(exchange) = &mut ctx.exchange {
                 exchange.instance = self.instance.name().clone();
             }
@@ -79,19 +81,8 @@ impl Plugin for AiProxy {
             return Step::NEXT;
         }
         Step::wait(async {
-            let reply = ai::attempt(ctx, &self.instance, &self.limits).await?;
+            let reply = ai::exchange(ctx, &self.instance, &self.terms, |_| None).await?;
             Ok(Flow::Respond(Box::new(reply)))
         })
     }
-}
-
-/// Where in the configuration an instance's fault lies.
-fn misplaced(error: &InstanceError) -> ConfigError {
-    let pointer = match error {
-        InstanceError::Header { .. } => "/auth/header",
-        InstanceError::Endpoint(_) | InstanceError::Origin(_) | InstanceError::Path => {
-            "/override/endpoint"
-        }
-    };
-    ConfigError::at(pointer, error.to_string())
 }

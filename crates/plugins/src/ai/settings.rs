@@ -375,6 +375,11 @@ impl Target {
         self.provider.0.name
     }
 
+    /// `override.endpoint`.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.overrides.endpoint.as_deref()
+    }
+
     /// The instance's settings as plain values, under `name`.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! What every auth plugin does with the caller it found: tells the upstream who it is, and keeps the
 //! credential from going further than it should.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;

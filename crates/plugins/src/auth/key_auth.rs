@@ -2,6 +2,9 @@
 //!
 //! Source: apache/apisix `apisix/plugins/key-auth.lua`.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -2,6 +2,9 @@
 //!
 //! Source: apache/apisix `apisix/plugins/file-logger.lua`, `apisix/utils/log-util.lua`.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use plugin::{
     ConfigError, Ctx, Expr, Host, LogFormat, LogFormatError, Logged, Phases, Plugin, Step, Want,

@@ -2,6 +2,9 @@
 //!
 //! Source: apache/apisix `apisix/plugins/prometheus.lua`, `apisix/plugins/prometheus/exporter.lua`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Once;
 

@@ -1,0 +1,163 @@
+//! `ai-proxy-multi`: several upstream models behind a route, and fallbacks between them.
+//!
+//! Source: apache/apisix `apisix/plugins/ai-proxy-multi.lua`, `apisix/plugins/ai-proxy/base.lua`.
+
+mod balance;
+mod config;
+mod key;
+mod rules;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use ai::{Fallback, Instance, Limits, Terms};
+use http::StatusCode;
+use net::pick::Tried;
+use plugin::{ConfigError, Ctx, Fault, Flow, Host, Phases, Plugin, Say, Step, Whose};
+
+use super::placed;
+use balance::Balance;
+use config::{Algorithm, Config, InstanceConfig};
+use key::HashKey;
+
+/// Forwards AI requests to one of several models, and to another when it fails.
+#[derive(Debug)]
+pub(crate) struct AiProxyMulti {
+    instances: Box<[Instance]>,
+    balance: Arc<Balance>,
+    /// What `chash` chooses by.
+    key: Option<HashKey>,
+    terms: Terms,
+}
+
+// === impl AiProxyMulti ===
+
+impl Plugin for AiProxyMulti {
+    const NAME: &'static str = "ai-proxy-multi";
+    const PRIORITY: i32 = 1041;
+    const VERSION: f64 = 0.5;
+    const PHASES: Phases = Phases::ACCESS.and(Phases::BEFORE_PROXY);
+    const ENCRYPT_FIELDS: &'static [&'static str] = &[
+        "instances.auth.header",
+        "instances.auth.query",
+        "instances.auth.gcp.service_account_json",
+        "instances.auth.aws.secret_access_key",
+        "instances.auth.aws.session_token",
+        "semantic_opts.embeddings.auth.header",
+        "semantic_opts.embeddings.auth.query",
+    ];
+    type Config = Config;
+
+    fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
+        let limits = config.transport.limits();
+        let instances = compile_instances(&config.instances, &limits, host)?;
+        rules::judge_balancer(&config)?;
+        warn(&config.instances, &instances, host.resource);
+        let algorithm = config.balancer.algorithm;
+        let identity = Balance::identity(host.resource, &config.instances, algorithm);
+        let make = || Ok::<_, Infallible>(Balance::new(&config.instances, algorithm));
+        let Ok(balance) = host.living.share(&identity, make);
+        // A single instance has nobody to fall back to.
+        let fallback = match instances.len() {
+            1 => Fallback::default(),
+            _ => config.fallback(),
+        };
+        Ok(Self {
+            key: (algorithm == Algorithm::Chash).then(|| HashKey::new(&config.balancer)),
+            terms: Terms { limits, fallback },
+            instances,
+            balance,
+        })
+    }
+
+    fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
+        Step::wait(async {
+            ai::intake(ctx, &self.terms.limits).await?;
+            let index = self.pick(ctx, &Tried::new()).ok_or_else(nobody_left)?;
+            let instance = self.instances.get(index).ok_or_else(nobody_left)?;
+            if let Some(exchange) = &mut ctx.exchange {
+                exchange.instance = instance.name().clone();
+            }
+            Ok(Flow::Next)
+        })
+    }
+
+    fn before_proxy<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
+        let Some(first) = self.picked(ctx) else {
+            return Step::NEXT;
+        };
+        Step::wait(async move {
+            let instance = self.instances.get(first).ok_or_else(nobody_left)?;
+            let mut tried: Tried = [first].into_iter().collect();
+            let next = |ctx: &Ctx| {
+                let index = self.pick(ctx, &tried)?;
+                tried.add(index);
+                self.instances.get(index)
+            };
+            let reply = ai::exchange(ctx, instance, &self.terms, next).await?;
+            Ok(Flow::Respond(Box::new(reply)))
+        })
+    }
+}
+
+impl AiProxyMulti {
+    /// Chooses an instance that is not in `tried`.
+    fn pick(&self, ctx: &Ctx, tried: &Tried) -> Option<usize> {
+        match &self.key {
+            Some(key) => self.balance.pick(key.of(ctx).as_bytes(), tried),
+            None => self.balance.pick(b"", tried),
+        }
+    }
+
+    /// The instance that was chosen for this request.
+    fn picked(&self, ctx: &Ctx) -> Option<usize> {
+        let name = &ctx.exchange.as_ref()?.instance;
+        self.instances
+            .iter()
+            .position(|instance| instance.name() == name)
+    }
+}
+
+fn compile_instances(
+    configs: &[InstanceConfig],
+    limits: &Limits,
+    host: &Host<'_>,
+) -> Result<Box<[Instance]>, ConfigError> {
+    let mut instances = Vec::with_capacity(configs.len());
+    for (index, config) in configs.iter().enumerate() {
+        rules::judge_instance(configs, index)?;
+        let place = format!("/instances/{index}");
+        let within = |error: ConfigError| ConfigError {
+            pointer: format!("{place}{}", error.pointer),
+            message: format!("instance '{}': {}", config.name, error.message),
+        };
+        let settings = config.target.settings(config.name.as_str().into());
+        let settings = settings.map_err(within)?;
+        let instance = Instance::new(&settings, limits, host.living);
+        instances.push(instance.map_err(|error| within(placed(&error)))?);
+    }
+    Ok(instances.into())
+}
+
+/// Says what is accepted and does not do what one may expect.
+fn warn(configs: &[InstanceConfig], instances: &[Instance], resource: &str) {
+    for instance in instances.iter().filter(|instance| !instance.has_host()) {
+        tracing::warn!(
+            resource,
+            instance = &**instance.name(),
+            "no override.endpoint: every request to this instance will fail"
+        );
+    }
+    if configs.iter().any(|config| config.checks.is_some()) {
+        tracing::warn!(
+            resource,
+            "checks: instances are not probed in this version, failures are met by fallback_strategy \
+             only"
+        );
+    }
+}
+
+fn nobody_left() -> Fault {
+    let say = Say::Text("all upstream servers tried: no instance is left to be asked".to_owned());
+    Fault::new(Whose::Gateway, StatusCode::SERVICE_UNAVAILABLE, say)
+}

@@ -1,0 +1,255 @@
+//! The configuration of `ai-proxy-multi`, as the operator writes it.
+
+use std::time::Duration;
+
+use ai::Fallback;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::ai::checks::Checks;
+use crate::ai::settings::{Target, Texts, Transport};
+
+/// Several models of any providers, how one is chosen, and what follows a failure.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Config {
+    /// The models to choose from.
+    #[schemars(length(min = 1))]
+    pub(super) instances: Vec<InstanceConfig>,
+    /// How an instance is chosen.
+    #[serde(default)]
+    pub(super) balancer: Balancer,
+    /// What `semantic` needs to choose.
+    #[serde(default)]
+    pub(super) semantic_opts: Option<SemanticOptions>,
+    /// Which failures are followed by an attempt at another instance.
+    #[serde(default)]
+    pub(super) fallback_strategy: Option<Strategy>,
+    /// Further statuses that are followed by an attempt at another instance.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(range(min = 400, max = 599)), extend("uniqueItems" = true))]
+    pub(super) fallback_http_statuses: Option<Vec<u16>>,
+    /// How many further attempts one request may make; no limit but the number of instances when
+    /// absent.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub(super) max_retries: Option<u64>,
+    /// An attempt that took longer, in milliseconds, is the last one.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub(super) retry_on_failure_within_ms: Option<u64>,
+    #[serde(flatten)]
+    pub(super) transport: Transport,
+}
+
+/// One of the models.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct InstanceConfig {
+    /// Name in logs, metrics and limits; no two instances share one.
+    #[schemars(length(min = 1, max = 100))]
+    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) target: Target,
+    /// Its share among the instances of the same priority.
+    pub(super) weight: u32,
+    /// Larger is preferred; smaller ones are asked when no larger one is left.
+    #[serde(default)]
+    pub(super) priority: i64,
+    /// How its health is found out.
+    #[serde(default)]
+    pub(super) checks: Option<Checks>,
+    /// Prompts of the kind that it should get, for `semantic`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1)))]
+    pub(super) examples: Option<Vec<String>>,
+    /// Least likeness of a prompt to its examples; instead of `semantic_opts.threshold`.
+    #[serde(default)]
+    #[schemars(range(min = -1, max = 1))]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    threshold: Option<f64>,
+}
+
+/// How an instance is chosen.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct Balancer {
+    /// How an instance is chosen.
+    // compat: apache/apisix fails at run time when a balancer has no algorithm
+    #[serde(default)]
+    pub(super) algorithm: Algorithm,
+    /// Where `chash` finds its key.
+    #[serde(default)]
+    pub(super) hash_on: HashOn,
+    /// Name of the variable, header or cookie, or a text with `$variables`.
+    #[serde(default)]
+    pub(super) key: Option<String>,
+}
+
+/// How an instance is chosen.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Algorithm {
+    /// Equal keys go to the same instance.
+    Chash,
+    /// In turn, by weight.
+    #[default]
+    Roundrobin,
+    /// By likeness of the prompt to each instance's examples.
+    Semantic,
+}
+
+/// Where `chash` finds its key.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HashOn {
+    /// A variable.
+    #[default]
+    Vars,
+    /// A request header.
+    Header,
+    /// A cookie.
+    Cookie,
+    /// The name of the consumer.
+    Consumer,
+    /// A text with variables.
+    VarsCombinations,
+}
+
+/// Which failures are followed by an attempt at another instance.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Strategy {
+    /// One kind, or all of them.
+    One(Single),
+    /// Several kinds.
+    Several(Vec<Kind>),
+}
+
+/// One kind of failure, or all of them.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Single {
+    /// Bad health, used up limits, 429, 5xx, and upstreams that cannot be reached.
+    InstanceHealthAndRateLimiting,
+    /// An answer of 429.
+    #[serde(rename = "http_429")]
+    Http429,
+    /// An answer of 500 to 599, or an upstream that cannot be reached.
+    #[serde(rename = "http_5xx")]
+    Http5xx,
+}
+
+/// One kind of failure.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// A used up limit.
+    RateLimiting,
+    /// An answer of 429.
+    #[serde(rename = "http_429")]
+    Http429,
+    /// An answer of 500 to 599, or an upstream that cannot be reached.
+    #[serde(rename = "http_5xx")]
+    Http5xx,
+}
+
+/// What `semantic` needs to choose.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct SemanticOptions {
+    /// Where texts are made into vectors.
+    pub(super) embeddings: Embeddings,
+    /// Least likeness of a prompt to an instance's examples.
+    #[serde(default)]
+    #[schemars(range(min = -1, max = 1))]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    threshold: Option<f64>,
+    /// The instance for prompts that are like nobody's examples; the first one when absent.
+    #[serde(default)]
+    pub(super) fallback: Option<String>,
+    /// Whether answers tell in headers how the instance was chosen.
+    #[serde(default)]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    debugging: bool,
+}
+
+/// Where texts are made into vectors.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Embeddings {
+    /// Who is asked.
+    pub(super) provider: EmbeddingsProvider,
+    /// The model that is asked.
+    #[schemars(length(min = 1))]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    model: String,
+    /// The URL that is asked; for Azure with the whole path of the deployment.
+    #[serde(default)]
+    pub(super) endpoint: Option<String>,
+    /// How requests are authenticated.
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    auth: EmbeddingsAuth,
+    /// How long an answer may take, in milliseconds.
+    #[serde(default = "three_seconds")]
+    #[schemars(range(min = 1))]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    timeout: u64,
+    /// Whether the certificate is checked.
+    #[serde(default = "yes")]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    ssl_verify: bool,
+}
+
+/// Who makes texts into vectors.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EmbeddingsProvider {
+    /// `OpenAI`, or who speaks as it does.
+    Openai,
+    /// Azure `OpenAI`.
+    AzureOpenai,
+}
+
+/// How requests for vectors are authenticated.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EmbeddingsAuth {
+    /// Headers of the request.
+    #[serde(default)]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    header: Texts,
+    /// Query arguments of the request.
+    #[serde(default)]
+    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
+    query: Texts,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn three_seconds() -> u64 {
+    3000
+}
+
+// === impl Config ===
+
+impl Config {
+    /// What follows a failed attempt.
+    pub(super) fn fallback(&self) -> Fallback {
+        let (on_429, on_5xx) = match &self.fallback_strategy {
+            None => (false, false),
+            // More than apache/apisix, where this word alone never leads to a retry.
+            Some(Strategy::One(Single::InstanceHealthAndRateLimiting)) => (true, true),
+            Some(Strategy::One(Single::Http429)) => (true, false),
+            Some(Strategy::One(Single::Http5xx)) => (false, true),
+            Some(Strategy::Several(kinds)) => (
+                kinds.contains(&Kind::Http429),
+                kinds.contains(&Kind::Http5xx),
+            ),
+        };
+        Fallback {
+            on_429,
+            on_5xx,
+            statuses: self.fallback_http_statuses.clone().unwrap_or_default(),
+            max_retries: self.max_retries,
+            within: self.retry_on_failure_within_ms.map(Duration::from_millis),
+        }
+    }
+}
