@@ -11,7 +11,10 @@ use plugin::{
     Attempt, AttemptGuard, Ctx, Fault, Phases, Reply, ReplyBody, ReplySource, Say, Want, Whose,
 };
 use smallvec::SmallVec;
+use wire::json::Raw;
 
+use crate::fallback::Terms;
+use crate::hold;
 use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::outgoing::{Outgoing, compose};
@@ -35,7 +38,11 @@ enum Way {
 /// # Errors
 /// A [`Fault`]; [`Fault::retry`] tells whether another instance may be asked. Nothing has reached
 /// the client then.
-pub async fn attempt(ctx: &mut Ctx, instance: &Instance, limits: &Limits) -> Result<Reply, Fault> {
+pub(crate) async fn attempt(
+    ctx: &mut Ctx,
+    instance: &Instance,
+    terms: &Terms,
+) -> Result<Reply, Fault> {
     let outgoing = compose(ctx, instance)?;
     let Some(upstream) = &instance.upstream else {
         return Err(no_host(instance));
@@ -52,7 +59,7 @@ pub async fn attempt(ctx: &mut Ctx, instance: &Instance, limits: &Limits) -> Res
     let Outgoing {
         request, dialect, ..
     } = outgoing;
-    match upstream.origin.send(request, limits.timeouts()).await {
+    match upstream.origin.send(request, terms.limits.timeouts()).await {
         Err(error) => Err(unreached(ctx, &error, start)),
         Ok(answer) => {
             record_head(ctx, &answer, start);
@@ -63,8 +70,9 @@ pub async fn attempt(ctx: &mut Ctx, instance: &Instance, limits: &Limits) -> Res
                     dialect,
                     start,
                     guards,
+                    looked_at_until: None,
                 },
-                limits,
+                terms,
             )
             .await
         }
@@ -82,11 +90,13 @@ fn guards(ctx: &mut Ctx) -> Guards {
 async fn judge(
     ctx: &mut Ctx,
     mut answer: Answer,
-    opening: Opening,
-    limits: &Limits,
+    mut opening: Opening,
+    terms: &Terms,
 ) -> Result<Reply, Fault> {
+    let limits = &terms.limits;
     let status = answer.head.status;
-    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+    let is_failure = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    if is_failure || terms.fallback.lists(status) {
         return Err(diverted(ctx, answer, opening.start, limits).await);
     }
     let declared = answer.body.size_hint().exact();
@@ -96,9 +106,24 @@ async fn judge(
         return Err(too_large(ctx, opening.start));
     }
     let headers = relayed_headers(&mut answer.head.headers);
-    let way = way(&headers, opening.dialect, declared, limits);
+    if status.is_success() {
+        opening.looked_at_until = looked_at_until(&opening, terms);
+    }
+    let way = way(&headers, &opening, declared, limits);
     let body = match way {
-        Way::Whole => ReplyBody::Full(whole(ctx, answer, &opening, limits).await?),
+        Way::Whole => {
+            let bytes = whole(ctx, answer, &opening, limits).await?;
+            if opening.is_looked_at() && !is_coded(&headers) && Raw::parse(&bytes).is_err() {
+                record_end(
+                    ctx,
+                    opening.start.elapsed(),
+                    bytes.len() as u64,
+                    Ended::Failed,
+                );
+                return Err(hold::no_json());
+            }
+            ReplyBody::Full(bytes)
+        }
         Way::Events | Way::Raw => {
             let events = matches!(way, Way::Events);
             let relay = StreamRelay::open(ctx, answer.body, opening, events, limits).await?;
@@ -113,20 +138,36 @@ async fn judge(
     })
 }
 
-fn way(headers: &HeaderMap, dialect: Dialect, declared: Option<u64>, limits: &Limits) -> Way {
+/// Until when an answer is looked at before the client sees it, since another instance could still
+/// give a better one.
+fn looked_at_until(opening: &Opening, terms: &Terms) -> Option<Instant> {
+    if opening.dialect == Dialect::Passthrough || !terms.fallback.replaces_broken_answers() {
+        return None;
+    }
+    let silence = Instant::now() + terms.limits.timeout;
+    let within = terms.fallback.within.map(|within| opening.start + within);
+    Some(within.map_or(silence, |within| within.min(silence)))
+}
+
+fn way(headers: &HeaderMap, opening: &Opening, declared: Option<u64>, limits: &Limits) -> Way {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .map_or(&b""[..], HeaderValue::as_bytes);
-    let is_coded = headers.contains_key(header::CONTENT_ENCODING);
+    let is_coded = is_coded(headers);
     if memchr::memmem::find(kind, b"text/event-stream").is_some() {
         return if is_coded { Way::Raw } else { Way::Events };
     }
-    let is_unread = is_coded || dialect == Dialect::Passthrough;
+    let is_unread =
+        (is_coded && opening.looked_at_until.is_none()) || opening.dialect == Dialect::Passthrough;
     // Under a size limit the whole is read first, so that an answer is never cut in the middle.
     if is_unread && declared != Some(0) && limits.max_response_bytes.is_none() {
         return Way::Raw;
     }
     Way::Whole
+}
+
+fn is_coded(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_ENCODING)
 }
 
 /// Reads a JSON answer whole and takes usage, text and flags from it.

@@ -7,6 +7,9 @@
 
 mod attempt;
 mod endpoint;
+mod exchange;
+mod fallback;
+mod hold;
 mod instance;
 mod intake;
 mod limits;
@@ -14,8 +17,9 @@ mod outgoing;
 mod query;
 mod relay;
 
-pub use attempt::attempt;
 pub use endpoint::{Endpoint, EndpointError};
+pub use exchange::exchange;
+pub use fallback::{Fallback, Terms};
 pub use instance::{Instance, InstanceError, InstanceSettings};
 pub use intake::intake;
 pub use limits::Limits;

@@ -140,7 +140,7 @@ fn passthrough_target(ctx: &Ctx, instance: &Instance) -> Result<(Arc<str>, PathA
         let say = Say::ErrorMsg(
             "could not resolve upstream path: expected a path that a request can carry".to_owned(),
         );
-        Fault::new(Whose::Client, StatusCode::BAD_REQUEST, say)
+        Fault::new(Whose::Client, StatusCode::BAD_REQUEST, say).elsewhere()
     })?;
     Ok((path, target))
 }

@@ -10,10 +10,12 @@ use http_body::{Body, Frame};
 use llm::{Dialect, Ended, EventReader};
 use net::{AnswerBody, NetError};
 use plugin::{Ctx, End, Fault, Relay, RelayError, Say, Want, Whose};
+use smallvec::SmallVec;
 use tokio::time::Sleep;
 use wire::sse::SseDecoder;
 
 use crate::attempt::{Chain, Guards, millis, record_end, status_of};
+use crate::hold::{Hold, nothing_said};
 use crate::limits::Limits;
 
 /// As much as one write joins; what one read of a socket delivers is rarely more.
@@ -25,6 +27,8 @@ pub(crate) struct Opening {
     pub(crate) start: Instant,
     /// Kept until the answer is over.
     pub(crate) guards: Guards,
+    /// Until when a broken answer may still be replaced by another instance's.
+    pub(crate) looked_at_until: Option<Instant>,
 }
 
 /// The body of a streamed answer.
@@ -33,8 +37,9 @@ pub(crate) struct Opening {
 /// dropping it closes the upstream's connection.
 pub(crate) struct StreamRelay {
     body: Option<AnswerBody>,
-    /// The first piece, read before the head of the answer was sent.
-    held: Option<Bytes>,
+    /// What was read before the head of the answer was sent.
+    held: SmallVec<[Bytes; 1]>,
+    hold: Option<Hold>,
     events: Option<Events>,
     /// Fires when the answer has lasted too long; absent without such a limit.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -61,14 +66,25 @@ enum Stop {
     Limit(Ended),
 }
 
+// === impl Opening ===
+
+impl Opening {
+    /// Whether a broken answer may still be replaced by another instance's.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.looked_at_until
+            .is_some_and(|until| Instant::now() <= until)
+    }
+}
+
 // === impl StreamRelay ===
 
 impl StreamRelay {
     /// Takes over an answer's body and waits for its first piece, so that an upstream that breaks
-    /// before it can still be answered with an honest status.
+    /// before it can still be answered with an honest status; where another instance may be asked,
+    /// waits for its first content.
     ///
     /// # Errors
-    /// An upstream's [`Fault`] when reading failed or a limit was hit before any byte came.
+    /// An upstream's [`Fault`] when reading failed or a limit was hit before that.
     pub(crate) async fn open(
         ctx: &mut Ctx,
         mut body: AnswerBody,
@@ -82,11 +98,14 @@ impl StreamRelay {
             dialect,
             start,
             guards,
+            looked_at_until,
         } = opening;
+        let hold = looked_at_until.filter(|_| reads_events);
         let wants_text = limits.log_payloads || ctx.want.has(Want::TEXT);
         let mut relay = Self {
             body: Some(body),
-            held: None,
+            held: SmallVec::new(),
+            hold: hold.and_then(|until| Hold::new(dialect, until)),
             events: reads_events.then(|| Events {
                 decoder: SseDecoder::new(),
                 reader: dialect.protocol().reader(llm::Want { text: wants_text }),
@@ -102,14 +121,34 @@ impl StreamRelay {
             ended: Ended::Running,
             guards,
         };
-        match std::future::poll_fn(|task| relay.poll_piece(task, ctx)).await {
-            None => Ok(relay),
-            Some(Ok(piece)) => {
-                relay.held = Some(piece);
-                Ok(relay)
+        relay.hold_opening(ctx).await?;
+        relay.hold = None;
+        Ok(relay)
+    }
+
+    /// Reads on until there is something that the client should see.
+    async fn hold_opening(&mut self, ctx: &mut Ctx) -> Result<(), Fault> {
+        loop {
+            match std::future::poll_fn(|task| self.poll_piece(task, ctx)).await {
+                None if self.hold.is_some() => return Err(self.refuse(ctx, nothing_said())),
+                None => return Ok(()),
+                Some(Ok(piece)) => self.held.push(piece),
+                Some(Err(stop)) => return Err(self.fault(ctx, &stop)),
             }
-            Some(Err(stop)) => Err(relay.fault(ctx, &stop)),
+            match self.hold.as_ref().map(|hold| hold.may_go(self.read)) {
+                None | Some(Ok(true)) => return Ok(()),
+                Some(Ok(false)) => {}
+                Some(Err(fault)) => return Err(self.refuse(ctx, fault)),
+            }
         }
+    }
+
+    /// Gives the answer up, since it is none.
+    fn refuse(&mut self, ctx: &mut Ctx, fault: Fault) -> Fault {
+        self.body = None;
+        self.ended = Ended::Failed;
+        record_end(ctx, self.start.elapsed(), self.read, self.ended);
+        fault
     }
 
     /// The next piece of the body, read for what it says.
@@ -178,6 +217,9 @@ impl StreamRelay {
         events.decoder.push(piece.clone());
         while let Some(event) = events.decoder.next() {
             let reading = events.reader.read(&event);
+            if let Some(hold) = &mut self.hold {
+                hold.see(&reading, event.data);
+            }
             if let Some(usage) = reading.usage {
                 exchange.usage = usage;
             }
@@ -218,7 +260,8 @@ impl Relay for StreamRelay {
         task: &mut Context<'_>,
         ctx: &mut Ctx,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        if let Some(piece) = self.held.take() {
+        if !self.held.is_empty() {
+            let piece = self.held.remove(0);
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         Poll::Ready(match ready!(self.poll_piece(task, ctx)) {

@@ -167,7 +167,7 @@ fn low_half(number: u64) -> u32 {
     u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
-fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+pub(super) fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 {
         a
     } else {

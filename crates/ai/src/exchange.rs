@@ -1,0 +1,85 @@
+//! One exchange: attempts at one instance after another, until there is an answer.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use llm::{Ended, Usage};
+use plugin::{Ctx, Fault, Reply, Retry};
+
+use crate::attempt::attempt;
+use crate::fallback::Terms;
+use crate::instance::Instance;
+
+/// Asks `first` what the client asked, and after each failure that the terms let pass whoever `next`
+/// names, until one answers. Every attempt starts from the client's own body.
+///
+/// # Errors
+/// The [`Fault`] of an attempt that nothing may follow. When `next` has nobody left: 502, with the
+/// body of the last upstream that gave one.
+pub async fn exchange<'i>(
+    ctx: &mut Ctx,
+    first: &'i Instance,
+    terms: &Terms,
+    mut next: impl FnMut(&Ctx) -> Option<&'i Instance> + Send,
+) -> Result<Reply, Fault> {
+    let mut instance = first;
+    let mut retries = 0;
+    let mut told = None;
+    loop {
+        let start = Instant::now();
+        let fault = match attempt(ctx, instance, terms).await {
+            Ok(reply) => return Ok(reply),
+            Err(fault) => fault,
+        };
+        let may_follow = fault.retry() == Retry::Elsewhere
+            && terms.fallback.takes(fault.status())
+            && terms.fallback.allows_another(retries, start.elapsed());
+        if !may_follow {
+            return Err(fault);
+        }
+        let Some(other) = next(ctx) else {
+            return Err(exhausted(fault, told));
+        };
+        tracing::warn!(
+            instance = &**instance.name(),
+            status = fault.status().as_u16(),
+            cause = fault.cause(),
+            next = &**other.name(),
+            "an instance failed, another one is asked"
+        );
+        told = Some(fault).filter(Fault::has_upstream_body).or(told);
+        forget_attempt(ctx);
+        retries += 1;
+        instance = other;
+    }
+}
+
+/// What is said when every instance has failed.
+fn exhausted(last: Fault, told: Option<Fault>) -> Fault {
+    let fault = match told {
+        Some(told) if !last.has_upstream_body() => told,
+        _ => last,
+    };
+    fault.answered_with(StatusCode::BAD_GATEWAY)
+}
+
+/// Takes back what the failed attempt wrote into the exchange, so that nothing of it is taken for
+/// the next one's.
+fn forget_attempt(ctx: &mut Ctx) {
+    let Some(exchange) = &mut ctx.exchange else {
+        return;
+    };
+    exchange.usage = Usage::default();
+    exchange.has_tool_calls = false;
+    exchange.text.clear();
+    exchange.text_known = false;
+    exchange.time_to_first_token_ms = None;
+    exchange.upstream_response_time_ms = None;
+    exchange.done = false;
+    exchange.ended = Ended::Running;
+    if let Some(scan) = ctx.body.scanned() {
+        let facts = exchange.dialect.protocol().facts(scan);
+        exchange.tool_count = facts.tool_count;
+        exchange.end_user = facts.end_user.unwrap_or_default();
+    }
+}
