@@ -1,11 +1,12 @@
 //! What resources say of one another: what is named must be there, and stay.
 
+use config::Kind;
 use config::source::Transaction;
 use config::source::store::PREFIX;
 use serde_json::Value;
 
 use super::fields::{id_text, plugins};
-use super::kind::{ROWS, Row};
+use super::kind::{PluginUse, ROWS, Row};
 use super::refusal::Refusal;
 use super::target::{key, parse_key};
 
@@ -44,40 +45,49 @@ pub(super) fn not_in_use(
     let Some(refusing) = row.in_use else {
         return Ok(());
     };
-    for user in &ROWS {
-        let pointers = || {
-            let named = user.references.iter();
-            named
-                .filter(|reference| reference.to == row.kind)
-                .map(|reference| reference.pointer)
-        };
-        let splits =
-            row.kind == config::Kind::Upstream && user.plugins == super::kind::PluginUse::Run;
-        if pointers().next().is_none() && !splits {
-            continue;
-        }
+    for user in ROWS.iter().filter(|user| may_name(user, row.kind)) {
         for entry in transaction.list(&format!("{PREFIX}/{}/", user.kind.plural()))? {
-            let Some((kind, user_id)) =
-                parse_key(&entry.key).filter(|(kind, _)| *kind == user.kind)
-            else {
-                continue;
-            };
-            let names =
-                |pointer| entry.value.pointer(pointer).and_then(id_text).as_deref() == Some(id);
-            let noun = Row::of(kind).noun;
-            let by = if pointers().any(names) {
-                format!("{noun} [{user_id}]")
-            } else if splits && splits_to(&entry.value, id) {
-                format!("plugin in {noun} [{user_id}]")
-            } else {
-                continue;
-            };
-            return Err(Refusal::invalid(format!(
-                "{refusing}, {by} is still using it now"
-            )));
+            // the keys of credentials begin as those of consumers do
+            let found = parse_key(&entry.key).filter(|(kind, _)| *kind == user.kind);
+            if let Some((_, user_id)) = found
+                && let Some(how) = names(user, &entry.value, row.kind, id)
+            {
+                let noun = user.noun;
+                return Err(Refusal::invalid(format!(
+                    "{refusing}, {how}{noun} [{user_id}] is still using it now"
+                )));
+            }
         }
     }
     Ok(())
+}
+
+/// The members of a kind that name one of kind `to`.
+fn pointers(user: &Row, to: Kind) -> impl Iterator<Item = &'static str> {
+    let named = user.references.iter();
+    named
+        .filter(move |reference| reference.to == to)
+        .map(|reference| reference.pointer)
+}
+
+/// Whether a kind has members or plugins that can name one of kind `to`.
+fn may_name(user: &Row, to: Kind) -> bool {
+    let runs_plugins = matches!(user.plugins, PluginUse::Run | PluginUse::Consumer);
+    pointers(user, to).next().is_some() || (to == Kind::Upstream && runs_plugins)
+}
+
+/// How a resource names the one of kind `to`: itself, or `plugin in ` it.
+fn names(user: &Row, value: &Value, to: Kind, id: &str) -> Option<&'static str> {
+    let named = |pointer| {
+        value
+            .pointer(pointer)
+            .and_then(id_text)
+            .is_some_and(|named| named == id)
+    };
+    if pointers(user, to).any(named) {
+        return Some("");
+    }
+    (to == Kind::Upstream && splits_to(value, id)).then_some("plugin in ")
 }
 
 /// Whether a plugin of the resource sends requests to the upstream `id`.

@@ -57,16 +57,11 @@ impl Desk<'_> {
             let stored = transaction.put(&key, &value, ttl)?;
             Ok((stored, before))
         })?;
-        let created = before.is_none();
-        Ok(written(
-            row,
-            stored,
-            if created {
-                StatusCode::CREATED
-            } else {
-                StatusCode::OK
-            },
-        ))
+        let status = match before {
+            None => StatusCode::CREATED,
+            Some(_) => StatusCode::OK,
+        };
+        Ok(written(row, stored, status))
     }
 
     /// Creates a resource under an identifier of the server's choice.

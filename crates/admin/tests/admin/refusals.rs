@@ -318,6 +318,24 @@ async fn what_is_in_use_stays() {
 }
 
 #[tokio::test]
+async fn a_consumer_can_use_an_upstream_by_a_plugin() {
+    let house = House::new().await;
+    put(&house.client, "/upstreams/1", json!({ "nodes": {} })).await;
+    let plugins = json!({ "traffic-split": { "rules": [
+        { "weighted_upstreams": [{ "upstream_id": 1 }] },
+    ] } });
+    put(
+        &house.client,
+        "/consumers",
+        json!({ "username": "jack", "plugins": plugins }),
+    )
+    .await;
+    let answer = house.client.send("DELETE", "/upstreams/1", "").await;
+    let expected = "can not delete this upstream, plugin in consumer [jack] is still using it now";
+    assert_eq!((answer.status, answer.error().as_str()), (400, expected));
+}
+
+#[tokio::test]
 async fn what_nobody_uses_any_more_can_go() {
     let house = a_web().await;
     put(
