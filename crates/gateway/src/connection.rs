@@ -54,6 +54,14 @@ pub(crate) struct Reception {
     pub(crate) drain: Arc<Drain>,
 }
 
+/// A connection whose protocol is known.
+struct Opening {
+    socket: Socket,
+    early: Bytes,
+    protocol: Protocol,
+    server_name: Option<Arc<str>>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     Http1,
@@ -99,28 +107,22 @@ impl Reception {
         }
     }
 
-    async fn try_serve(self, mut socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    async fn try_serve(self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let local = socket.local_addr()?;
         let state = self.core.metrics.connection_opened();
-        let stopping = self.drain.listen();
         let limit = self.core.settings.limits.header_timeout;
-        let (socket, early, protocol, server_name) = match &self.tls {
-            None => {
-                let first = read_first(&mut socket, self.http2);
-                let (early, protocol) = timeout(limit, first).await??;
-                (Socket::Plain(socket), early, protocol, None)
-            }
-            Some(acceptor) => {
-                let secured = timeout(limit, acceptor.accept(socket)).await??;
-                let (_, session) = secured.get_ref();
-                let protocol = match session.alpn_protocol() {
-                    Some(b"h2") => Protocol::Http2,
-                    _ => Protocol::Http1,
-                };
-                let name = session.server_name().map(Into::into);
-                (Socket::Tls(Box::new(secured)), Bytes::new(), protocol, name)
-            }
+        let opening = tokio::select! {
+            biased;
+            opening = timeout(limit, self.open(socket)) => opening??,
+            // Nobody waits for an answer yet.
+            () = self.drain.listen() => return Ok(()),
         };
+        let Opening {
+            socket,
+            early,
+            protocol,
+            server_name,
+        } = opening;
         let activity = Arc::new(Activity::default());
         let client = Arc::new(Client {
             core: Arc::clone(&self.core),
@@ -136,10 +138,36 @@ impl Reception {
         let limits = &self.core.settings.limits;
         let stream = Stream::new(socket, early, Arc::clone(&activity));
         let patience = Patience::new(activity, limits, protocol);
+        let stopping = self.drain.listen();
         match protocol {
             Protocol::Http1 => serve_http1(stream, client, patience, stopping).await,
             Protocol::Http2 => serve_http2(stream, client, patience, stopping).await,
         }
+    }
+
+    /// Finds out what is spoken.
+    async fn open(&self, mut socket: TcpStream) -> io::Result<Opening> {
+        let Some(acceptor) = &self.tls else {
+            let (early, protocol) = read_first(&mut socket, self.http2).await?;
+            return Ok(Opening {
+                socket: Socket::Plain(socket),
+                early,
+                protocol,
+                server_name: None,
+            });
+        };
+        let secured = acceptor.accept(socket).await?;
+        let (_, session) = secured.get_ref();
+        let protocol = match session.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        Ok(Opening {
+            early: Bytes::new(),
+            protocol,
+            server_name: session.server_name().map(Into::into),
+            socket: Socket::Tls(Box::new(secured)),
+        })
     }
 }
 

@@ -57,10 +57,9 @@ async fn receive(listener: Listener, reception: Reception) {
     let mut stopping = std::pin::pin!(reception.drain.listen());
     let mut connections = JoinSet::new();
     loop {
-        let begun = std::future::poll_fn(|cx| stopping.as_mut().poll(cx));
         tokio::select! {
             biased;
-            () = begun => break,
+            () = stopping.as_mut() => break,
             Some(_) = connections.join_next() => {}
             (socket, peer) = listener.accept() => {
                 connections.spawn(reception.clone().serve(socket, peer));

@@ -47,12 +47,14 @@ impl Drain {
 
 // === impl Stopping ===
 
-impl Stopping {
-    /// Ready when the process is stopping.
-    ///
-    /// The bell is asked once, from the task that stays with the connection. After that its waker
-    /// is in place and one flag tells all, so that a busy connection takes no lock.
-    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+/// Ready when the process is stopping.
+///
+/// The bell is asked once, from the task that stays with the connection. After that its waker is in
+/// place and one flag tells all, so that a busy connection takes no lock.
+impl Future for Stopping {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         if !*this.heard {
             *this.heard = true;

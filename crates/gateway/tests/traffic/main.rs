@@ -1,0 +1,13 @@
+//! The gateway on real sockets.
+
+mod drain;
+mod forward;
+mod http1;
+mod http2;
+mod leaving;
+mod panics;
+mod phases;
+mod plugins;
+mod snapshots;
+mod support;
+mod tls;
