@@ -82,6 +82,8 @@ fn receive(
         RequestBody::full(Bytes::new())
     } else {
         RequestBody::unread(body, limits.body_timeout)
+            .bounded(limits.max_body)
+            .limit_for_variables(limits.max_condition_body.unwrap_or(u64::MAX))
     };
     let request = ClientRequest {
         id: core.ids.next(),

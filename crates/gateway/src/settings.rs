@@ -44,6 +44,9 @@ pub struct Limits {
     pub max_headers: usize,
     /// Largest body of a request, in bytes; none sets no bound.
     pub max_body: Option<u64>,
+    /// Largest body that is read for a route condition such as `post_arg.model`, in bytes; none
+    /// sets no bound.
+    pub max_condition_body: Option<u64>,
     /// Requests that one HTTP/2 connection may have in flight.
     pub max_streams: u32,
     /// How long requests in flight may take when the process stops.
@@ -127,6 +130,7 @@ impl Default for Limits {
             max_head: 32 * 1024,
             max_headers: 100,
             max_body: None,
+            max_condition_body: Some(plugin::LARGEST_FOR_VARIABLES),
             max_streams: 128,
             drain_timeout: Duration::from_mins(4),
         }

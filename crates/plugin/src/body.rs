@@ -24,6 +24,10 @@ pub struct RequestBody {
     state: State,
     /// Longest pause between two pieces from the client.
     pause: Duration,
+    /// Most bytes that are read only because a variable looks into the body.
+    for_variables: u64,
+    /// The largest body that anybody may read, in bytes.
+    most: u64,
     scan: Option<Arc<Scan>>,
     replaced: bool,
 }
@@ -75,9 +79,18 @@ impl RequestBody {
         Self {
             state: State::Unread(incoming),
             pause,
+            for_variables: LARGEST_FOR_VARIABLES,
+            most: u64::MAX,
             scan: None,
             replaced: false,
         }
+    }
+
+    /// The same body, of which nobody may read more than `most` bytes, whatever they allow.
+    #[must_use]
+    pub fn bounded(mut self, most: Option<u64>) -> Self {
+        self.most = most.unwrap_or(u64::MAX);
+        self
     }
 
     /// A body at hand.
@@ -85,9 +98,19 @@ impl RequestBody {
         Self {
             state: State::Read(bytes),
             pause: Duration::ZERO,
+            for_variables: LARGEST_FOR_VARIABLES,
+            most: u64::MAX,
             scan: None,
             replaced: false,
         }
+    }
+
+    /// Sets how many bytes are read only because a variable looks into the body;
+    /// [`LARGEST_FOR_VARIABLES`] otherwise.
+    #[must_use]
+    pub fn limit_for_variables(mut self, most: u64) -> Self {
+        self.for_variables = most;
+        self
     }
 
     /// The length that the client declared, or that was read.
@@ -117,6 +140,7 @@ impl RequestBody {
     /// # Errors
     /// [`BodyError`], by whose fault.
     pub async fn read(&mut self, limit: u64) -> Result<Bytes, BodyError> {
+        let limit = limit.min(self.most);
         if self.declared_length().is_some_and(|length| length > limit) {
             return Err(BodyError::TooLarge { limit });
         }
@@ -134,16 +158,16 @@ impl RequestBody {
     }
 
     /// Reads the body for variables that look into it (`post_arg…`), unless it has been read, was
-    /// handed on, or declares more than [`LARGEST_FOR_VARIABLES`]: the variables then have no value.
+    /// handed on, or declares more than is read for variables: these then have no value.
     ///
     /// # Errors
     /// [`BodyError`], when the body was begun and could not be had.
     pub async fn read_for_variables(&mut self) -> Result<(), BodyError> {
         let is_small = self
             .declared_length()
-            .is_none_or(|length| length <= LARGEST_FOR_VARIABLES);
+            .is_none_or(|length| length <= self.for_variables);
         if matches!(self.state, State::Unread(_)) && is_small {
-            self.read(LARGEST_FOR_VARIABLES).await?;
+            self.read(self.for_variables).await?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod house;
 mod logging;
 mod serve;
 mod signals;
+mod translate;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

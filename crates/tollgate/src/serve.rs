@@ -7,23 +7,22 @@ use std::time::Duration;
 
 use admin::{Access, Api, Control, Export, Facts, Live, PluginHost, Wiring, server};
 use anyhow::Context as _;
-use config::settings::{AdminRole, LoadedSettings, Settings};
+use config::Loaded;
+use config::settings::{LoadedSettings, Settings};
 use config::source::{FileSource, Source, Store, StoreSource};
 use config::substitute::Environment;
-use config::{Document, Loaded};
-use gateway::{AccessLog, Door, Gateway, LogFormat};
+use gateway::Door;
 use net::listen::Listener;
-use plugin::Template;
 use telemetry::log_sink::LogSink;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::admin_key::{self, GeneratedKey};
 use crate::apply::Applier;
 use crate::banner::Banner;
 use crate::certificates::Certificates;
 use crate::house::House;
 use crate::signals::{Signal, Signals};
+use crate::translate;
 
 /// How often idle upstream connections are looked after.
 const UPKEEP: Duration = Duration::from_secs(10);
@@ -78,12 +77,12 @@ pub(crate) async fn serve(
         ignored,
         ..Banner::default()
     };
-    let access = access(&settings, &resources, &mut banner)?;
+    let access = translate::access(&settings, &resources, &mut banner)?;
     let source = source(&settings, resources, environment, &mut banner)?;
     let mut bound = bind(&settings)?;
     tell_listeners(&settings, &bound, &mut banner);
-    let sink = access_log(&settings, &house)?;
-    let gateway = gateway(&settings, &house, sink.as_ref());
+    let sink = translate::access_log(&settings, &house)?;
+    let gateway = translate::gateway(&settings, &house, sink.as_ref());
 
     let (served, live) = watch::channel(None);
     let (drain, draining) = watch::channel(false);
@@ -117,14 +116,8 @@ pub(crate) async fn serve(
     tasks.spawn(upkeep(Arc::clone(&house)));
     eprint_banner(&banner);
 
-    let ended = async {
-        while signals.next().await == Signal::Reload {
-            reload.notify_one();
-            reopen(&house, sink.as_deref());
-        }
-        tracing::info!("draining");
-        drain.send_replace(true);
-    };
+    let reopen = || reopen(&house, sink.as_deref());
+    let ended = until_end(&mut signals, &reload, &drain, reopen);
     gateway.serve(doors, ended).await;
     tasks.shutdown().await;
     for sink in sink.into_iter().chain(house.living.all::<LogSink>()) {
@@ -196,12 +189,19 @@ fn eprint_banner(banner: &Banner) {
     eprint!("{banner}");
 }
 
-/// A configuration without anything in it.
-fn empty() -> Loaded {
-    Loaded {
-        document: Arc::new(Document::default()),
-        rejected: Vec::new(),
+/// Waits for the signal to end, and reloads at each signal to do so.
+async fn until_end(
+    signals: &mut Signals,
+    reload: &Notify,
+    drain: &watch::Sender<bool>,
+    reopen: impl Fn(),
+) {
+    while signals.next().await == Signal::Reload {
+        reload.notify_one();
+        reopen();
     }
+    tracing::info!("draining");
+    drain.send_replace(true);
 }
 
 async fn until_draining(mut draining: watch::Receiver<bool>) {
@@ -341,110 +341,9 @@ fn source(
     Ok(Source::Store(StoreSource::new(store)))
 }
 
-/// Who may use the Admin API; a key is made when the settings have none.
-fn access(
-    settings: &Settings,
-    resources: &Resources,
-    banner: &mut Banner,
-) -> anyhow::Result<Access> {
-    let admin = &settings.admin;
-    if !admin.enabled {
-        return Ok(Access::Keys(Vec::new()));
-    }
-    if !admin.key_required {
-        banner
-            .insecure
-            .push("the Admin API asks for no key".to_owned());
-        return Ok(Access::Open);
-    }
-    let named = admin
-        .key
-        .iter()
-        .map(|key| ("admin.key", key, AdminRole::Admin));
-    let listed = admin
-        .keys
-        .iter()
-        .map(|row| (row.name.as_str(), &row.key, row.role));
-    let mut keys: Vec<_> = named
-        .chain(listed)
-        .filter(|(_, key, _)| !key.expose().is_empty())
-        .map(|(name, key, role)| admin::AdminKey {
-            name: name.to_owned(),
-            key: key.clone(),
-            role: match role {
-                AdminRole::Admin => admin::Role::Admin,
-                AdminRole::Viewer => admin::Role::Viewer,
-            },
-        })
-        .collect();
-    if keys.is_empty() {
-        let GeneratedKey { key, file, is_new } = match resources {
-            Resources::Configured => admin_key::kept_in(&settings.data_dir)?,
-            Resources::Passing(_) => admin_key::passing()?,
-        };
-        banner.admin_key = Some(match (&file, is_new) {
-            (Some(file), true) => format!("{} (kept in {})", key.expose(), file.display()),
-            (Some(file), false) => format!("in {}", file.display()),
-            (None, _) => key.expose().to_owned(),
-        });
-        keys.push(admin::AdminKey {
-            name: "generated".to_owned(),
-            key,
-            role: admin::Role::Admin,
-        });
-    }
-    Ok(Access::Keys(keys))
-}
-
-fn access_log(settings: &Settings, house: &House) -> anyhow::Result<Option<Arc<LogSink>>> {
-    let log = &settings.access_log;
-    if !log.enabled {
-        return Ok(None);
-    }
-    let sink = LogSink::open(&log.path, Some(house.metrics.clone()))
-        .with_context(|| format!("access_log.path {}", log.path))?;
-    Ok(Some(Arc::new(sink)))
-}
-
 fn admin_source(source: &Source) -> admin::Source {
     match source {
         Source::Store(store) => admin::Source::Store(store.store().clone()),
         Source::File(_) => admin::Source::ReadOnly,
-    }
-}
-
-/// The gateway with nothing to serve yet.
-fn gateway(settings: &Settings, house: &House, sink: Option<&Arc<LogSink>>) -> Gateway {
-    let (snapshot, _) = house.compile(&empty(), None);
-    Gateway::new(
-        gateway_settings(settings, sink),
-        snapshot,
-        house.metrics.clone(),
-    )
-}
-
-fn gateway_settings(settings: &Settings, sink: Option<&Arc<LogSink>>) -> gateway::Settings {
-    let limits = &settings.proxy.limits;
-    let log = |sink: &Arc<LogSink>| AccessLog {
-        sink: Arc::clone(sink),
-        format: match settings.access_log.format.as_str() {
-            "json" => LogFormat::Json,
-            text => LogFormat::Text(Template::new(text)),
-        },
-    };
-    gateway::Settings {
-        limits: gateway::Limits {
-            header_timeout: Duration::from_millis(limits.header_timeout_ms),
-            body_timeout: Duration::from_millis(limits.body_timeout_ms),
-            send_timeout: Duration::from_millis(limits.send_timeout_ms),
-            keepalive_timeout: Duration::from_millis(limits.keepalive_timeout_ms),
-            max_head: u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX),
-            max_headers: limits.max_headers,
-            max_body: Some(limits.max_body_bytes).filter(|most| *most > 0),
-            drain_timeout: Duration::from_millis(settings.drain_timeout_ms),
-            ..gateway::Limits::default()
-        },
-        access_log: sink.map(log),
-        ..gateway::Settings::default()
     }
 }
