@@ -77,6 +77,9 @@ const FIRST_READ: usize = 4 * 1024;
 /// How much a connection buffers for one stream of HTTP/2 before its client has taken it.
 const STREAM_BUFFER: usize = 64 * 1024;
 
+/// However short connections may idle, HTTP/2 clients are not pinged more often than this.
+const LEAST_PING_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The room that an HTTP/2 client has for the bodies it sends: per stream, and for all together.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -208,7 +211,7 @@ async fn serve_http2(
         .max_send_buf_size(STREAM_BUFFER)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .keep_alive_interval(limits.keepalive_timeout)
+        .keep_alive_interval(limits.keepalive_timeout.max(LEAST_PING_INTERVAL))
         .keep_alive_timeout(limits.send_timeout)
         .serve_connection(
             io,

@@ -141,7 +141,11 @@ impl Forward<'_> {
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = Uri::from(self.target.clone());
         let headers = request.headers_mut();
-        headers.clone_from(&ctx.request.headers);
+        // A plain copy would have no room for what is added.
+        headers.reserve(ctx.request.headers.len() + headers::ADDED);
+        for (name, value) in &ctx.request.headers {
+            headers.append(name, value.clone());
+        }
         headers.remove(header::CONTENT_LENGTH);
         headers::tell_origin(headers, self.client, &self.core.settings.trusted_addresses);
         match &self.upstream.pass_host {

@@ -113,6 +113,10 @@ impl AsyncRead for Stream {
         if this.early.has_remaining() {
             let length = this.early.len().min(buf.remaining());
             buf.put_slice(&this.early.split_to(length));
+            if this.early.is_empty() {
+                // An empty rest would still hold the whole buffer.
+                this.early = Bytes::new();
+            }
             this.activity.received();
             return Poll::Ready(Ok(()));
         }

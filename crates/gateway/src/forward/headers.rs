@@ -13,6 +13,9 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
+/// How many headers a request may gain here.
+pub(super) const ADDED: usize = 6;
+
 /// Sets the `X-Forwarded-*` family and `X-Real-IP`.
 ///
 /// What was observed here replaces what the client says, unless the client is a trusted proxy. In

@@ -380,3 +380,25 @@ async fn upgrades_are_refused_where_a_route_would_allow_them() {
         .await;
     assert_eq!(answer.status, StatusCode::NOT_IMPLEMENTED);
 }
+
+#[tokio::test]
+async fn plugins_may_change_a_stream_piece_by_piece() {
+    let upstream = Upstream::open().await;
+    let house = House::open(json!({
+        "routes": [{ "id": "1", "uri": "/*", "plugins": { "suffix": { "name": "!" } }, "upstream": { "nodes": { upstream.node(): 1 } } }],
+    }))
+    .await;
+    let answered = async {
+        let mut upstream = upstream.accept().await;
+        upstream.read_until("\r\n\r\n").await;
+        upstream.send(OK).await;
+        upstream
+    };
+    let (answer, _) = tokio::join!(house.get("/"), answered);
+    assert_eq!(answer.body, "ok!");
+    assert_eq!(
+        answer.header("content-length"),
+        None,
+        "the length is not known before the end"
+    );
+}

@@ -144,6 +144,12 @@ async fn a_body_that_nobody_wants_is_not_invited() {
         ..Limits::default()
     };
     let house = House::with_limits(limits, echo()).await;
+    let mut chunked = house.raw().await;
+    chunked
+        .send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n")
+        .await;
+    let answer = chunked.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
     let table = [("/no", 4, "403"), ("/echo", 11, "413")];
     for (path, length, status) in table {
         let mut client = house.raw().await;

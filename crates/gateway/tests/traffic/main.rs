@@ -5,6 +5,7 @@ mod forward;
 mod http1;
 mod http2;
 mod leaving;
+mod log;
 mod panics;
 mod phases;
 mod plugins;
