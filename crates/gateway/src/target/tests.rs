@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::{host, path};
 
 #[test]
@@ -62,5 +64,31 @@ fn hosts_lose_port_and_case() {
     ];
     for (authority, expected) in table {
         assert_eq!(host(authority).as_deref(), expected, "{authority:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_path_that_was_read_has_nothing_left_to_remove(
+        raw in "(/|\\.|a|%2[eEfF]|%41|b){0,24}",
+    ) {
+        if let Some(read) = path(&raw, false) {
+            prop_assert!(read.starts_with('/'), "{read}");
+            prop_assert!(!read.contains("//"), "{read}");
+            let is_plain = |segment: &str| segment != "." && segment != "..";
+            prop_assert!(read.split('/').all(is_plain), "{read}");
+        }
+    }
+
+    #[test]
+    fn any_target_is_read_without_a_fault(raw in any::<String>(), bytes in any::<Vec<u8>>()) {
+        for keeps in [false, true] {
+            if let Some(read) = path(&raw, keeps) {
+                prop_assert!(read.starts_with('/'));
+            }
+        }
+        if let Some(name) = host(&bytes) {
+            prop_assert!(!name.contains(['/', '#', '@', '?', ' ', '\\']));
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Clients that leave early.
 
+use gateway::Limits;
 use plugin::End;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::plugins::seen;
-use crate::support::{House, Upstream};
+use crate::support::{House, Upstream, short};
 
 fn witnessed(name: &str, node: &str) -> Value {
     json!({
@@ -135,4 +137,27 @@ async fn a_whole_answer_is_logged_as_complete() {
         (logged[0].status, logged[0].end, logged[0].bytes),
         (200, End::Complete, 5)
     );
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_let_go() {
+    let upstream = Upstream::open().await;
+    let limits = Limits {
+        send_timeout: short(),
+        ..Limits::default()
+    };
+    let house = House::with_limits(limits, witnessed("deaf", &upstream.node())).await;
+    let mut client = house.raw().await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut server = upstream.accept().await;
+    server.read_until("\r\n\r\n").await;
+    server
+        .send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        .await;
+    // Until every buffer on the way is full, and the gateway gives up.
+    let piece = vec![b'a'; 64 * 1024];
+    while server.0.write_all(&piece).await.is_ok() {}
+    let logged = seen("deaf").logged(1).await;
+    assert_eq!(logged[0].end, End::ClientGone);
+    drop(client);
 }

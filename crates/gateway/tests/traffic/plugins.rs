@@ -1,6 +1,7 @@
 //! Plugins that make visible what the gateway does.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -112,6 +113,7 @@ impl Plugin for Answer {
     type Config = AnswerConfig;
 
     fn compile(config: AnswerConfig, _: &Host<'_>) -> Result<Self, ConfigError> {
+        seen(&config.text).compiled.fetch_add(1, Ordering::Relaxed);
         Ok(Self(config.text.into()))
     }
 
@@ -184,6 +186,7 @@ pub(crate) struct Witness(Arc<Seen>);
 #[derive(Default)]
 pub(crate) struct Seen {
     ends: Mutex<Vec<Logged>>,
+    compiled: AtomicUsize,
     more: Notify,
 }
 
@@ -217,6 +220,11 @@ impl Seen {
             }
             more.await;
         }
+    }
+
+    /// How often an `answer` of this text was compiled.
+    pub(crate) fn compiled(&self) -> usize {
+        self.compiled.load(Ordering::Relaxed)
     }
 
     /// Those so far.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use config::Document;
 use gateway::Outcome;
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -207,4 +208,61 @@ async fn a_new_consumer_is_known_at_once_and_an_old_one_forgotten() {
         StatusCode::UNAUTHORIZED
     );
     assert_eq!(house.send(ask("new")).await.status, StatusCode::OK);
+}
+
+#[test]
+fn only_what_changed_is_compiled_again() {
+    let workshop = Workshop::new();
+    let resources = |service: &str, metadata: &str| {
+        json!({
+            "services": [{ "id": "s", "plugins": { "answer": { "text": service } } }],
+            "plugin_metadata": [{ "id": "answer", "note": metadata }],
+            "routes": [
+                { "id": "1", "uri": "/own", "plugins": { "answer": { "text": "kept-own" } } },
+                { "id": "2", "uri": "/shared", "service_id": "s" },
+                { "id": "3", "uri": "/shared/too", "service_id": "s" },
+            ],
+        })
+    };
+    let count = |text: &str| crate::plugins::seen(text).compiled();
+    let first = document(&resources("kept-old", "a"), None);
+    let (before, _) = workshop.build(&first, None);
+    assert_eq!(
+        (count("kept-own"), count("kept-old")),
+        (1, 1),
+        "once for all users of a service"
+    );
+
+    let second = same_but(&first, &resources("kept-new", "a"), |next, new| {
+        next.services.clone_from(&new.services)
+    });
+    let (after, _) = workshop.build(&second, Some(&before));
+    assert_eq!((count("kept-own"), count("kept-new")), (1, 1));
+    let (again, _) = workshop.build(&second, Some(&after));
+    assert_eq!(
+        (count("kept-own"), count("kept-new")),
+        (1, 1),
+        "through two changes"
+    );
+
+    let third = same_but(&second, &resources("kept-new", "b"), |next, new| {
+        next.plugin_metadata.clone_from(&new.plugin_metadata)
+    });
+    workshop.build(&third, Some(&again));
+    assert_eq!(
+        (count("kept-own"), count("kept-new")),
+        (2, 2),
+        "metadata concern every user"
+    );
+}
+
+/// The same items, save those that `replace` takes from a new document.
+fn same_but(
+    before: &Document,
+    resources: &Value,
+    replace: fn(&mut Document, &Document),
+) -> Document {
+    let mut next = before.clone();
+    replace(&mut next, &document(resources, None));
+    next
 }

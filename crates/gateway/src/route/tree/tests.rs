@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::PrefixTree;
 
 fn tree(prefixes: &[&str]) -> PrefixTree<String> {
@@ -42,5 +44,29 @@ fn the_order_of_insertion_does_not_matter() {
         let tree = tree(&rotated);
         assert_eq!(found(&tree, "abcdx"), ["abcd", "abc", "ab", "a"]);
         assert_eq!(found(&tree, "abcex"), ["abce", "abc", "ab", "a"]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_tree_agrees_with_looking_at_every_prefix(
+        prefixes in prop::collection::vec("[ab/]{0,6}", 0..24),
+        key in "[ab/]{0,10}",
+    ) {
+        let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+        let mut unique = prefixes.clone();
+        unique.sort_by_key(|prefix| (std::cmp::Reverse(prefix.len()), *prefix));
+        unique.dedup();
+        let mut tree: PrefixTree<usize> = PrefixTree::new();
+        for prefix in &prefixes {
+            *tree.entry(prefix.as_bytes()) = prefix.len();
+        }
+        let expected: Vec<usize> = unique
+            .iter()
+            .filter(|prefix| key.starts_with(**prefix))
+            .map(|prefix| prefix.len())
+            .collect();
+        let found: Vec<usize> = tree.prefixes_of(key.bytes()).copied().collect();
+        prop_assert_eq!(found, expected);
     }
 }
