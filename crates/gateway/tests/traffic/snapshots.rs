@@ -234,7 +234,7 @@ fn only_what_changed_is_compiled_again() {
     );
 
     let second = same_but(&first, &resources("kept-new", "a"), |next, new| {
-        next.services.clone_from(&new.services)
+        next.services.clone_from(&new.services);
     });
     let (after, _) = workshop.build(&second, Some(&before));
     assert_eq!((count("kept-own"), count("kept-new")), (1, 1));
@@ -246,7 +246,7 @@ fn only_what_changed_is_compiled_again() {
     );
 
     let third = same_but(&second, &resources("kept-new", "b"), |next, new| {
-        next.plugin_metadata.clone_from(&new.plugin_metadata)
+        next.plugin_metadata.clone_from(&new.plugin_metadata);
     });
     workshop.build(&third, Some(&again));
     assert_eq!(
