@@ -9,7 +9,7 @@ import urllib.request
 
 from process import Process, wait_until
 
-BINARY = pathlib.Path(os.environ.get("TOLLGATE_BIN", "tollgate"))
+BINARY = pathlib.Path(os.environ.get("PEERS_TOLLGATE", "tollgate"))
 ADMIN_KEY = "a-key-that-is-long-enough"
 
 

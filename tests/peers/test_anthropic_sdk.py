@@ -88,6 +88,6 @@ def test_an_error_of_the_upstream_keeps_its_type_and_body(client):
     assert refusal.value.body["error"]["message"] == "too many requests"
 
 
-def test_a_request_that_is_none_is_the_gateways_own_400(client):
+def test_a_request_in_no_dialect_is_the_gateways_own_400(client):
     with pytest.raises(anthropic.BadRequestError):
-        client.post("/v1/messages", body={}, cast_to=object)
+        client.post("/v1/nothing", body={}, cast_to=object)

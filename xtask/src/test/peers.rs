@@ -63,7 +63,7 @@ pub(super) fn run(house: &House, pytest: &[String]) -> anyhow::Result<()> {
             .arguments([tests])
             .arguments(pytest)
             .variable("PYTHONDONTWRITEBYTECODE", "1")
-            .variable("TOLLGATE_BIN", house.target.join("debug/tollgate"))
+            .variable("PEERS_TOLLGATE", house.target.join("debug/tollgate"))
             .variable("PEERS_NODE_MODULES", &node)
             .variable("PEERS_PYTHON", current.python())
             .run()
