@@ -251,7 +251,7 @@ fn no_host(instance: &Instance) -> Fault {
         "no upstream host: provider {} has none of its own, expected override.endpoint",
         instance.provider.name
     ));
-    Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say)
+    Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say).elsewhere()
 }
 
 fn unreached(ctx: &mut Ctx, error: &NetError, start: Instant) -> Fault {

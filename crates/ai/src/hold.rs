@@ -76,10 +76,13 @@ impl Hold {
     /// # Errors
     /// An upstream's [`Fault`] when it reported a failure.
     pub(crate) fn may_go(&self, read: u64) -> Result<bool, Fault> {
+        if read > MOST_BYTES || Instant::now() > self.until {
+            return Ok(true);
+        }
         match &self.shown {
             Shown::Failure(data) => Err(reported(data)),
             Shown::Answer => Ok(true),
-            Shown::Nothing => Ok(read > MOST_BYTES || Instant::now() > self.until),
+            Shown::Nothing => Ok(false),
         }
     }
 }

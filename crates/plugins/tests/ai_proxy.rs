@@ -537,6 +537,22 @@ async fn connections_are_kept_unless_the_configuration_says_otherwise() {
 }
 
 #[tokio::test]
+async fn connections_outlive_a_change_of_the_configuration() {
+    let stage = Stage::plain().await;
+    stage.chat(CHAT).await;
+    let changed = json!({
+        "provider": "openai",
+        "auth": {},
+        "options": { "model": "other" },
+        "override": { "endpoint": stage.upstream.url("") },
+    });
+    let next = stage.bench.next("/routes/1", "ai-proxy", &changed);
+    next.send(post("/v1/chat/completions", CHAT, &[])).await;
+    assert_eq!(stage.received().json()["model"], "other");
+    assert_eq!(stage.upstream.journal().stats().connections, 1);
+}
+
+#[tokio::test]
 async fn anthropic_speaks_messages_and_counts_tokens_elsewhere() {
     let config = json!({ "auth": { "header": { "x-api-key": "k" } } });
     let stage = Stage::new("anthropic", "", config).await;

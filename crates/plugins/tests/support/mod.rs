@@ -15,8 +15,7 @@ use telemetry::metrics::{Metrics, Settings};
 /// A compiled plugin.
 pub(crate) struct Bench {
     plugin: Arc<dyn Compiled>,
-    #[expect(dead_code, reason = "the plugin's pools live as long as it does")]
-    living: Living,
+    living: Arc<Living>,
 }
 
 /// What a client saw of an answer.
@@ -34,21 +33,32 @@ pub(crate) struct Seen {
 impl Bench {
     /// Compiles `config` of the plugin `name`.
     pub(crate) fn new(name: &str, config: &Value) -> Self {
-        let living = Living::default();
+        Self::sharing(&Arc::default(), "/routes/1", name, config)
+    }
+
+    /// Compiles a configuration as part of the next snapshot.
+    pub(crate) fn next(&self, resource: &str, name: &str, config: &Value) -> Self {
+        Self::sharing(&self.living, resource, name, config)
+    }
+
+    fn sharing(living: &Arc<Living>, resource: &str, name: &str, config: &Value) -> Self {
         let metrics = Metrics::new(&Settings::default()).expect("default settings");
         let host = Host {
-            living: &living,
+            living,
             metrics: &metrics,
             attributes: None,
             metadata: None,
-            resource: "/routes/1",
+            resource,
         };
         let entry = plugins::PLUGINS
             .iter()
             .find(|entry| entry.name == name)
             .expect("the plugin");
         let plugin = (entry.compile)(config, &host).expect("a valid configuration");
-        Self { plugin, living }
+        Self {
+            plugin,
+            living: Arc::clone(living),
+        }
     }
 
     /// Sends `ctx` through access and before-proxy, and reads the answer to its end.

@@ -1,0 +1,10 @@
+//! `ai-proxy-multi` against simulated providers: who is asked, what a failure leads to, what is
+//! recorded of it.
+
+mod fallback;
+mod faults;
+mod opening;
+mod pick;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;

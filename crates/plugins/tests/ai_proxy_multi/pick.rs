@@ -1,0 +1,218 @@
+//! Who is asked.
+
+use std::sync::Arc;
+
+use plugin::Consumer;
+use serde_json::{Value, json};
+
+use crate::stage::{CHAT, Member, Stage, instance_of};
+use crate::support::post;
+
+/// Two instances of the known vector, chosen by hash.
+async fn hashing(balancer: Value) -> Stage {
+    let members = [
+        Member::new("openai").weight(4),
+        Member::new("deepseek").weight(1),
+    ];
+    let mut config = json!({ "balancer": { "algorithm": "chash" } });
+    for (name, value) in balancer.as_object().expect("an object") {
+        config["balancer"][name] = value.clone();
+    }
+    Stage::new(members, config).await
+}
+
+#[tokio::test]
+async fn weights_four_to_one_give_eight_and_two_of_ten() {
+    let members = [Member::new("a").weight(4), Member::new("b").weight(1)];
+    let stage = Stage::new(members, json!({})).await;
+    for round in 0..3 {
+        let names = stage.sequence(10).await;
+        let b = names.iter().filter(|name| *name == "b").count();
+        assert_eq!(b, 2, "round {round}: {names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_balancer_without_an_algorithm_takes_turns() {
+    let members = [Member::new("a"), Member::new("b")];
+    let stage = Stage::new(members, json!({ "balancer": {} })).await;
+    let names = stage.sequence(4).await;
+    assert_eq!(stage.counts().into_values().collect::<Vec<_>>(), [2, 2]);
+    assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test]
+async fn the_larger_priority_gets_everything_whatever_the_weights() {
+    let members = [
+        Member::new("a").weight(100),
+        Member::new("b").weight(1).priority(1),
+        Member::new("c").weight(100).priority(-1),
+    ];
+    let stage = Stage::new(members, json!({})).await;
+    assert_eq!(stage.sequence(5).await, ["b"; 5]);
+}
+
+#[tokio::test]
+async fn an_instance_of_weight_zero_is_left_out_beside_others() {
+    let members = [Member::new("a").weight(0), Member::new("b").weight(3)];
+    let stage = Stage::new(members, json!({})).await;
+    assert_eq!(stage.sequence(4).await, ["b"; 4]);
+
+    let members = [Member::new("a").weight(0), Member::new("b").weight(0)];
+    let stage = Stage::new(members, json!({})).await;
+    stage.sequence(4).await;
+    assert_eq!(stage.counts().into_values().collect::<Vec<_>>(), [2, 2]);
+}
+
+#[tokio::test]
+async fn a_single_instance_is_asked_whatever_its_weight() {
+    let stage = Stage::new([Member::new("a").weight(0)], json!({})).await;
+    assert_eq!(stage.sequence(2).await, ["a"; 2]);
+}
+
+#[tokio::test]
+async fn ten_keys_go_where_apisix_sends_them() {
+    let stage = hashing(json!({ "key": "query_string" })).await;
+    for index in 1..=10 {
+        let uri = format!("/v1/chat/completions?index={index}");
+        let seen = stage.ask(&uri, CHAT, &[]).await;
+        let expected = if matches!(index, 2 | 4) {
+            "deepseek"
+        } else {
+            "openai"
+        };
+        assert_eq!(instance_of(&seen), expected, "index={index}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_found_in_headers_cookies_and_arguments() {
+    for (balancer, uri, header) in [
+        (
+            json!({ "hash_on": "header", "key": "X-Session_id" }),
+            "/v1/chat/completions",
+            ("x-session-id", "index=2"),
+        ),
+        (
+            json!({ "hash_on": "cookie", "key": "sid" }),
+            "/v1/chat/completions",
+            ("cookie", "a=b; sid=index=2"),
+        ),
+        (
+            json!({ "hash_on": "vars", "key": "arg_user" }),
+            "/v1/chat/completions?user=index%3D2",
+            ("x", "y"),
+        ),
+        (
+            json!({ "hash_on": "vars_combinations", "key": "$arg_a=$http_b" }),
+            "/v1/chat/completions?a=index",
+            ("b", "2"),
+        ),
+    ] {
+        let stage = hashing(balancer.clone()).await;
+        let seen = stage.ask(uri, CHAT, &[header]).await;
+        assert_eq!(instance_of(&seen), "deepseek", "{balancer}");
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_is_a_key() {
+    let stage = hashing(json!({ "hash_on": "consumer" })).await;
+    for (username, instance) in [("index=2", "deepseek"), ("index=1", "openai")] {
+        let mut ctx = post("/v1/chat/completions", CHAT, &[]);
+        ctx.consumer = Some(Arc::new(Consumer {
+            username: username.into(),
+            group_id: None,
+            credential_id: None,
+            custom_id: None,
+            auth: Value::Null,
+            brings_plugins: false,
+        }));
+        assert_eq!(instance_of(&stage.bench.send(ctx).await), instance);
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_the_key_is_placed_by_its_address() {
+    let by_address = hashing(json!({ "key": "remote_addr" })).await;
+    for balancer in [
+        json!({ "key": "arg_missing" }),
+        json!({ "hash_on": "header", "key": "missing" }),
+        json!({ "hash_on": "cookie", "key": "missing" }),
+        json!({ "hash_on": "consumer" }),
+        json!({ "hash_on": "vars_combinations", "key": "x-$arg_missing" }),
+    ] {
+        let stage = hashing(balancer.clone()).await;
+        for peer in [
+            "10.0.0.1:1",
+            "10.0.0.2:1",
+            "10.0.0.7:1",
+            "10.0.0.9:1",
+            "10.0.0.12:1",
+        ] {
+            let request = || {
+                let mut ctx = post("/v1/chat/completions", CHAT, &[]);
+                ctx.request.peer = peer.parse().expect("an address");
+                ctx
+            };
+            let found = instance_of(&stage.bench.send(request()).await);
+            let expected = instance_of(&by_address.bench.send(request()).await);
+            assert_eq!(found, expected, "{balancer} {peer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn turns_go_on_when_something_else_is_changed() {
+    let members = [
+        Member::new("a").weight(3),
+        Member::new("b").weight(2),
+        Member::new("c").weight(1),
+    ];
+    let stage = Stage::new(members, json!({})).await;
+    let round = stage.sequence(6).await;
+    let before = stage.sequence(2).await;
+    assert_eq!(before, round[..2]);
+    let mut changed = stage.config.clone();
+    changed["timeout"] = json!(12_345);
+    changed["instances"][0]["options"] = json!({ "model": "other" });
+    let bench = stage.bench.next("/routes/1", "ai-proxy-multi", &changed);
+    let mut after = Vec::new();
+    for _ in 0..4 {
+        let seen = bench.send(post("/v1/chat/completions", CHAT, &[])).await;
+        after.push(instance_of(&seen));
+    }
+    assert_eq!(after, round[2..]);
+}
+
+#[tokio::test]
+async fn turns_are_not_shared_between_routes_and_start_again_when_weights_change() {
+    let members = [Member::new("a").weight(3), Member::new("b").weight(1)];
+    let stage = Stage::new(members, json!({})).await;
+    let mut heavier = stage.config.clone();
+    heavier["instances"][1]["weight"] = json!(3);
+    let other = stage.bench.next("/routes/1", "ai-proxy-multi", &heavier);
+    let mut count = 0;
+    for _ in 0..4 {
+        let seen = other.send(post("/v1/chat/completions", CHAT, &[])).await;
+        count += usize::from(instance_of(&seen) == "b");
+    }
+    assert_eq!(count, 2);
+
+    // Four picks of one route between those of another do not move its turns.
+    let neighbour = stage
+        .bench
+        .next("/routes/2", "ai-proxy-multi", &stage.config);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.extend(stage.sequence(1).await);
+        neighbour
+            .send(post("/v1/chat/completions", CHAT, &[]))
+            .await;
+    }
+    assert_eq!(
+        seen.iter().filter(|name| *name == "b").count(),
+        1,
+        "{seen:?}"
+    );
+}

@@ -1,0 +1,149 @@
+//! Simulated providers, and a plugin in front of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use simulator::{Behaviour, Running, Simulator};
+
+use crate::support::{Bench, Seen, post};
+
+pub(crate) const CHAT: &str =
+    r#"{"model": "m-1", "messages": [{"role": "user", "content": "hi"}]}"#;
+pub(crate) const STREAM: &str =
+    r#"{"model": "m-1", "messages": [{"role": "user", "content": "hi"}], "stream": true}"#;
+
+/// How an instance is configured, and how its provider behaves.
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    pub(crate) weight: u32,
+    pub(crate) priority: i64,
+    pub(crate) behaviour: Behaviour,
+    /// Further members of the instance's configuration.
+    pub(crate) more: Value,
+}
+
+/// Running providers, and the plugin with one instance for each.
+pub(crate) struct Stage {
+    pub(crate) bench: Bench,
+    pub(crate) config: Value,
+    pub(crate) upstreams: Vec<(&'static str, Running)>,
+}
+
+// === impl Member ===
+
+impl Member {
+    /// An instance of a provider that says `from <name>`.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self::behaving(name, Behaviour::text(format!("from {name}")))
+    }
+
+    pub(crate) fn behaving(name: &'static str, behaviour: Behaviour) -> Self {
+        Self {
+            name,
+            weight: 1,
+            priority: 0,
+            behaviour,
+            more: json!({}),
+        }
+    }
+
+    pub(crate) fn weight(self, weight: u32) -> Self {
+        Self { weight, ..self }
+    }
+
+    pub(crate) fn priority(self, priority: i64) -> Self {
+        Self { priority, ..self }
+    }
+
+    pub(crate) fn with(self, more: Value) -> Self {
+        Self { more, ..self }
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// One provider for each member, and `config` beside the instances.
+    pub(crate) async fn new(members: impl IntoIterator<Item = Member>, config: Value) -> Self {
+        let mut upstreams = Vec::new();
+        let mut instances = Vec::new();
+        for member in members {
+            let upstream = Simulator::bind("127.0.0.1:0").await.expect("a free port");
+            upstream.script().set_default(member.behaviour);
+            let mut instance = json!({
+                "name": member.name,
+                "provider": "openai",
+                "auth": {},
+                "weight": member.weight,
+                "priority": member.priority,
+                "override": { "endpoint": upstream.url("") },
+            });
+            overlay(&mut instance, &member.more);
+            instances.push(instance);
+            upstreams.push((member.name, upstream));
+        }
+        let mut whole = json!({ "instances": instances });
+        overlay(&mut whole, &config);
+        Self {
+            bench: Bench::new("ai-proxy-multi", &whole),
+            config: whole,
+            upstreams,
+        }
+    }
+
+    pub(crate) async fn chat(&self, body: &str) -> Seen {
+        self.ask("/v1/chat/completions", body, &[]).await
+    }
+
+    pub(crate) async fn ask(&self, uri: &str, body: &str, headers: &[(&str, &str)]) -> Seen {
+        self.bench.send(post(uri, body, headers)).await
+    }
+
+    /// The provider behind an instance.
+    pub(crate) fn upstream(&self, name: &str) -> &Running {
+        let mut found = self.upstreams.iter();
+        let (_, upstream) = found.find(|(own, _)| *own == name).expect("an instance");
+        upstream
+    }
+
+    /// How many requests each provider has received.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.upstreams
+            .iter()
+            .map(|(name, upstream)| (*name, upstream.journal().stats().requests))
+            .collect()
+    }
+
+    /// The instances that answer `count` requests, one after the other.
+    pub(crate) async fn sequence(&self, count: usize) -> Vec<String> {
+        let mut names = Vec::with_capacity(count);
+        for _ in 0..count {
+            names.push(instance_of(&self.chat(CHAT).await));
+        }
+        names
+    }
+}
+
+/// The instance that was asked last.
+pub(crate) fn instance_of(seen: &Seen) -> String {
+    let exchange = seen.ctx.exchange.as_ref().expect("an exchange");
+    exchange.instance.to_string()
+}
+
+/// The statuses of all attempts.
+pub(crate) fn statuses(seen: &Seen) -> Vec<u16> {
+    let attempts = seen.ctx.attempts.iter();
+    attempts.filter_map(|attempt| attempt.status).collect()
+}
+
+fn overlay(onto: &mut Value, more: &Value) {
+    for (name, value) in more.as_object().expect("an object") {
+        match onto.get_mut(name) {
+            Some(known) if known.is_object() && value.is_object() => overlay(known, value),
+            Some(_) if value.is_null() => {
+                onto.as_object_mut().map(|own| own.remove(name));
+            }
+            _ => onto[name] = value.clone(),
+        }
+    }
+}
