@@ -1,7 +1,8 @@
 //! Processes under test: where they run, what they use, and that they end.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) struct Ended {
     child: Child,
+    log: PathBuf,
 }
 
 /// The CPU of the gateways, and that of load and simulated provider.
@@ -133,21 +135,35 @@ fn number(fields: &[String], index: usize) -> anyhow::Result<u64> {
 
 impl Ended {
     /// Starts a program on its side of the machine.
-    pub(super) fn start(cpus: Cpus, side: Side, mut command: Command) -> anyhow::Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+    ///
+    /// What it says goes to `log`, and is shown if it ends too early.
+    pub(super) fn start(
+        cpus: Cpus,
+        side: Side,
+        mut command: Command,
+        log: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let said = File::create(&log)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said);
         // A process begins on the CPUs of whoever starts it.
         cpus.move_to(side)?;
         let started = command.spawn();
         cpus.move_to(Side::Load)?;
         let name = command.get_program().display();
         let child = started.with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { child })
+        Ok(Self { child, log })
     }
 
     /// Fails when the process has ended by itself.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
-            Some(status) => bail!("it ended with {status}"),
+            Some(status) => {
+                let said = fs::read_to_string(&self.log).unwrap_or_default();
+                bail!("it ended with {status}, saying:\n{}", said.trim_end())
+            }
             None => Ok(()),
         }
     }

@@ -57,7 +57,7 @@ impl Stage {
     pub(super) async fn set(cast: &Cast, scenario: Scenario) -> anyhow::Result<Self> {
         let folder = Folder::new(&cast.target, &scenario.name())?;
         let upstream = free_address()?;
-        let provider = provider(cast, upstream, scenario.shape()).await?;
+        let provider = provider(cast, &folder.0, upstream, scenario.shape()).await?;
         let mut gateways = vec![
             Gateway {
                 name: "direct",
@@ -88,11 +88,12 @@ impl Gateway {
     /// Starts a gateway and waits until it answers.
     async fn start(
         cast: &Cast,
-        name: &'static str,
-        address: SocketAddr,
+        folder: &Path,
+        (name, address): (&'static str, SocketAddr),
         command: Command,
     ) -> anyhow::Result<Self> {
-        let mut running = Ended::start(cast.cpus, Side::Gateway, command)?;
+        let log = folder.join(format!("{name}.out"));
+        let mut running = Ended::start(cast.cpus, Side::Gateway, command, log)?;
         answers(&mut running, address)
             .await
             .with_context(|| format!("{name} did not start"))?;
@@ -124,7 +125,12 @@ impl Drop for Folder {
     }
 }
 
-async fn provider(cast: &Cast, address: SocketAddr, shape: Shape) -> anyhow::Result<Ended> {
+async fn provider(
+    cast: &Cast,
+    folder: &Path,
+    address: SocketAddr,
+    shape: Shape,
+) -> anyhow::Result<Ended> {
     let mut command = Command::new(cast.target.join("release/examples/simulator"));
     command
         .arg("--canned")
@@ -136,7 +142,8 @@ async fn provider(cast: &Cast, address: SocketAddr, shape: Shape) -> anyhow::Res
     command
         .arg("--interval-ms")
         .arg(shape.interval.as_millis().to_string());
-    let mut running = Ended::start(cast.cpus, Side::Load, command)?;
+    let log = folder.join("simulator.out");
+    let mut running = Ended::start(cast.cpus, Side::Load, command, log)?;
     answers(&mut running, address)
         .await
         .context("the simulated provider did not start")?;

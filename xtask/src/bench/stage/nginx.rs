@@ -51,7 +51,7 @@ pub(super) async fn start(
     let mut command = Command::new("nginx");
     command.arg("-p").arg(folder).arg("-c").arg(&file);
     command.arg("-e").arg(folder.join("nginx.log"));
-    Gateway::start(cast, "nginx", address, command).await
+    Gateway::start(cast, folder, ("nginx", address), command).await
 }
 
 /// Streams unbuffered, keeps connections, logs nothing, holds prompts in memory.

@@ -18,7 +18,7 @@ pub(super) async fn start(
     std::fs::write(&resources, routes(upstream))?;
     let mut command = Command::new(cast.target.join("release/tollgate"));
     command.arg("run").arg("-c").arg(&settings);
-    Gateway::start(cast, "tollgate", address, command).await
+    Gateway::start(cast, folder, ("tollgate", address), command).await
 }
 
 fn configuration(folder: &Path, resources: &Path, listen: SocketAddr) -> anyhow::Result<String> {
