@@ -25,6 +25,19 @@ pub struct Attempt {
     pub response: Option<Duration>,
     /// Body bytes read from the upstream.
     pub length: u64,
+    /// Which instance was asked, when the request is an AI exchange.
+    pub choice: Option<Choice>,
+    /// The word for how it ended; empty while it has not, and where nobody says.
+    pub ended: &'static str,
+}
+
+/// The choice of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Name of the instance.
+    pub instance: Arc<str>,
+    /// The word for why it was this one: the algorithm, `single` or `fallback`.
+    pub reason: &'static str,
 }
 
 /// Held while an attempt is in flight; dropping it ends what the observer began.

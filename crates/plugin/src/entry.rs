@@ -78,6 +78,8 @@ pub struct Entry {
     pub schema: fn() -> Value,
     /// JSON Schema of the metadata object.
     pub metadata_schema: fn() -> Option<Value>,
+    /// Whether the plugin's type can read a configuration that the schema accepted.
+    pub read: fn(&Value) -> Result<(), ConfigError>,
     /// Compiles a configuration that the schema accepted.
     pub compile: Compile,
     /// The consumer side of an auth plugin.
@@ -102,6 +104,7 @@ pub const fn entry<P: Plugin>() -> Entry {
         encrypt_fields: P::ENCRYPT_FIELDS,
         schema: schema_of::<P::Config>,
         metadata_schema: P::metadata_schema,
+        read: |raw| read::<P::Config>(raw).map(drop),
         compile: compile::<P>,
         consumer: None,
     }

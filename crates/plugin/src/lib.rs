@@ -21,6 +21,7 @@ mod mask;
 mod meta;
 mod phase;
 mod plugin;
+pub mod reference;
 mod registry;
 mod reply;
 mod route;
@@ -30,7 +31,7 @@ mod step;
 mod template;
 mod var;
 
-pub use attempt::{Attempt, AttemptGuard};
+pub use attempt::{Attempt, AttemptGuard, Choice};
 pub use body::{BodyError, BodyStream, LARGEST_FOR_VARIABLES, RequestBody};
 pub use chain::{Chain, Link};
 pub use collector::Collector;

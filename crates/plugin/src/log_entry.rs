@@ -4,6 +4,7 @@
 //! headers and arguments with telling names are written as `***`.
 
 mod access;
+mod attempts;
 mod default;
 #[cfg(test)]
 mod tests;
@@ -44,7 +45,7 @@ pub fn log_entry(ctx: &Ctx, logged: &Logged<'_>) -> String {
         }
     }
     if let Some(exchange) = ctx.exchange.as_deref() {
-        write_exchange(exchange, &mut line);
+        write_exchange(ctx, exchange, &mut line);
     }
     line.finish()
 }
@@ -56,7 +57,7 @@ fn has_own(ctx: &Ctx, name: &str) -> bool {
     match name {
         "route_id" => route.is_some(),
         "service_id" => route.is_some_and(|route| route.service_id.is_some()),
-        "llm_summary" => exchange.is_some_and(|exchange| exchange.log_summaries),
+        "llm_summary" | "llm_attempts" => exchange.is_some_and(|exchange| exchange.log_summaries),
         "llm_request" => exchange.is_some_and(|exchange| exchange.log_payloads),
         "llm_response_text" => {
             exchange.is_some_and(|exchange| exchange.log_payloads && exchange.text_known)
@@ -73,9 +74,10 @@ fn write_ids(ctx: &Ctx, line: &mut JsonLine) {
 }
 
 /// The AI part, as far as the route asked for it.
-fn write_exchange(exchange: &Exchange, line: &mut JsonLine) {
+fn write_exchange(ctx: &Ctx, exchange: &Exchange, line: &mut JsonLine) {
     if exchange.log_summaries {
         line.value("llm_summary", &exchange.summary());
+        line.value("llm_attempts", &attempts::attempts(ctx));
     }
     if exchange.log_payloads {
         line.value("llm_request", &exchange.request_entry());

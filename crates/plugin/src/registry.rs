@@ -97,6 +97,19 @@ impl Registry {
         self.compile(name, config, host).map(drop)
     }
 
+    /// Checks one plugin configuration by its schema only.
+    ///
+    /// # Errors
+    /// [`PluginFault`].
+    pub fn check_schema(&self, name: &str, config: &Value) -> Result<(), PluginFault> {
+        let (entry, judges) = self.row(name)?;
+        let judge = judges.config(entry);
+        judge
+            .validator
+            .check(config)
+            .map_err(|error| broken(name, error))
+    }
+
     /// Checks the metadata object of a plugin; one without a metadata schema takes any object.
     ///
     /// # Errors

@@ -59,6 +59,7 @@ pub(crate) fn attempt(address: &str, status: u16, milliseconds: u64) -> Attempt 
         header: None,
         response: Some(Duration::from_millis(milliseconds)),
         length: 77,
+        ..Attempt::default()
     }
 }
 

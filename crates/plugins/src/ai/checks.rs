@@ -1,7 +1,7 @@
 //! Health checks of an instance, as the operator writes them.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Health checks of an instance.
@@ -17,7 +17,7 @@ pub(crate) struct Checks {
 }
 
 /// How a probe is made.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// A request over plain HTTP.
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
 }
 
 /// The method of a probe.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Method {
     #[default]

@@ -64,7 +64,15 @@ impl Plugin for AiProxyMulti {
         };
         Ok(Self {
             key: (algorithm == Algorithm::Chash).then(|| HashKey::new(&config.balancer)),
-            terms: Terms { limits, fallback },
+            terms: Terms {
+                limits,
+                fallback,
+                choice: if instances.len() == 1 {
+                    "single"
+                } else {
+                    algorithm.name()
+                },
+            },
             instances,
             balance,
         })

@@ -15,14 +15,14 @@ pub(crate) struct Case {
     pub(crate) place: Place,
     pub(crate) config: Value,
     pub(crate) role: Role,
-    pub(crate) message: Option<String>,
 }
 
 /// What is expected of a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Accept,
-    Reject,
+    /// With this message.
+    Reject(String),
 }
 
 /// What a document is.
@@ -74,31 +74,31 @@ pub(crate) fn cases() -> impl Iterator<Item = Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs");
     let plugins = entries(&root);
     plugins.into_iter().flat_map(|folder| {
-        let places = [("accept", Place::Accept), ("reject", Place::Reject)];
-        places.into_iter().flat_map(move |(name, place)| {
-            let plugin = file_name(&folder);
-            let files = entries(&folder.join(name)).into_iter();
-            files.map(move |path| read(path, plugin.clone(), place))
-        })
+        let plugin = file_name(&folder);
+        let accepted = entries(&folder.join("accept"));
+        let rejected = entries(&folder.join("reject"));
+        let files = accepted.into_iter().map(|path| (path, false));
+        let files = files.chain(rejected.into_iter().map(|path| (path, true)));
+        files.map(move |(path, refused)| read(path, plugin.clone(), refused))
     })
 }
 
-fn read(path: PathBuf, plugin: String, place: Place) -> Case {
+fn read(path: PathBuf, plugin: String, refused: bool) -> Case {
     let text = fs::read(&path).expect("a readable document");
     let file = serde_json::from_slice::<File>(&text);
     let file = file.map_err(|error| format!("{}: {error}", path.display()));
-    let File {
-        config,
-        role,
-        message,
-    } = file.expect("a document of the corpus");
+    let file = file.expect("a document of the corpus");
+    let place = if refused {
+        Place::Reject(file.message.unwrap_or_default())
+    } else {
+        Place::Accept
+    };
     Case {
         path,
         plugin,
         place,
-        config,
-        role,
-        message,
+        config: file.config,
+        role: file.role,
     }
 }
 

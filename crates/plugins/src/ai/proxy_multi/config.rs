@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ai::Fallback;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ai::checks::Checks;
 use crate::ai::settings::{Target, Texts, Transport};
@@ -84,7 +84,7 @@ pub(crate) struct Balancer {
 }
 
 /// How an instance is chosen.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Algorithm {
     /// Equal keys go to the same instance.
@@ -97,7 +97,7 @@ pub(crate) enum Algorithm {
 }
 
 /// Where `chash` finds its key.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HashOn {
     /// A variable.
@@ -226,6 +226,19 @@ const fn yes() -> bool {
 
 const fn three_seconds() -> u64 {
     3000
+}
+
+// === impl Algorithm ===
+
+impl Algorithm {
+    /// Its name in configuration.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Chash => "chash",
+            Self::Roundrobin => "roundrobin",
+            Self::Semantic => "semantic",
+        }
+    }
 }
 
 // === impl Config ===

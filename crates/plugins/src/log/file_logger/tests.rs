@@ -21,14 +21,14 @@ impl Logger {
         Self::with_metadata(name, config, None)
     }
 
-    fn with_metadata(name: &str, config: &Value, metadata: Option<Value>) -> Self {
+    fn with_metadata(name: &str, config: &Value, metadata: Option<&Value>) -> Self {
         let folder =
             std::env::temp_dir().join(format!("file-logger-{name}-{}", std::process::id()));
         _ = std::fs::remove_dir_all(&folder);
         let place = |text: &str| text.replace("DIR", &folder.to_string_lossy());
         let parse = |value: &Value| serde_json::from_str(&place(&value.to_string())).unwrap();
         let house = House {
-            metadata: metadata.as_ref().map(parse),
+            metadata: metadata.map(parse),
             ..House::default()
         };
         let chain = house.chain("file-logger", &parse(config));
@@ -103,12 +103,12 @@ async fn a_format_and_extra_members() {
 #[tokio::test]
 async fn path_and_format_may_come_from_metadata() {
     let metadata = json!({ "id": "file-logger", "path": "DIR/meta", "log_format": { "m": 1 } });
-    let logger = Logger::with_metadata("metadata", &json!({}), Some(metadata.clone()));
+    let logger = Logger::with_metadata("metadata", &json!({}), Some(&metadata));
     logger.send(post("/", ""), &[]).await;
     assert_eq!(logger.lines("meta")[0]["m"], json!(1));
 
     let own = json!({ "path": "DIR/own", "log_format": { "o": 1 } });
-    let logger = Logger::with_metadata("own", &own, Some(metadata));
+    let logger = Logger::with_metadata("own", &own, Some(&metadata));
     logger.send(post("/", ""), &[]).await;
     assert_eq!(logger.lines("own")[0]["o"], json!(1));
     assert!(logger.lines("meta").is_empty());
@@ -131,12 +131,12 @@ async fn only_requests_that_match_one_expression_are_logged() {
     for uri in ["/x?a=1", "/x?b=1", "/b?b=1", "/x"] {
         logger.send(post(uri, ""), &[]).await;
     }
-    let logged: Vec<_> = logger
+    let targets: Vec<_> = logger
         .lines("log")
         .iter()
         .map(|l| l["request"]["uri"].clone())
         .collect();
-    assert_eq!(logged, [json!("/x?a=1"), json!("/b?b=1")]);
+    assert_eq!(targets, [json!("/x?a=1"), json!("/b?b=1")]);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ fn an_ai_answer_in_one_piece_has_no_time_to_first_token() {
 fn failed_ai_requests_count_tokens_but_no_latency() {
     let house = House::default();
     let chain = house.chain("prometheus", &json!({}));
-    log(&[chain.clone()], with_exchange(429, true));
+    log(std::slice::from_ref(&chain), with_exchange(429, true));
     let mut silent = with_exchange(200, true);
     silent.exchange.as_mut().unwrap().time_to_first_token_ms = None;
     log(&[chain], silent);
