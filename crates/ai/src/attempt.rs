@@ -1,6 +1,6 @@
 //! One upstream call: sent, judged, and turned into an answer or a fault.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -8,7 +8,8 @@ use http_body::Body;
 use llm::{Dialect, Ended};
 use net::{Answer, NetError};
 use plugin::{
-    Attempt, AttemptGuard, Ctx, Fault, Phases, Reply, ReplyBody, ReplySource, Say, Want, Whose,
+    Attempt, AttemptGuard, Choice, Ctx, Fault, Phases, Reply, ReplyBody, ReplySource, Say, Want,
+    Whose,
 };
 use smallvec::SmallVec;
 use wire::json::Raw;
@@ -18,6 +19,7 @@ use crate::hold;
 use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::outgoing::{Outgoing, compose};
+use crate::record::{Chain, millis, record_end, record_head, record_reason, status_of, word_for};
 use crate::relay::{Opening, StreamRelay};
 
 /// Held while an attempt is in flight.
@@ -41,11 +43,12 @@ enum Way {
 pub(crate) async fn attempt(
     ctx: &mut Ctx,
     instance: &Instance,
+    choice: Choice,
     terms: &Terms,
 ) -> Result<Reply, Fault> {
     let outgoing = compose(ctx, instance)?;
     let Some(upstream) = &instance.upstream else {
-        return Err(no_host(instance));
+        return Err(no_host(ctx, instance, choice));
     };
     let guards = guards(ctx);
     let start = Instant::now();
@@ -54,6 +57,7 @@ pub(crate) async fn attempt(
         host: upstream.host.clone(),
         scheme: upstream.origin.scheme().as_str(),
         path: outgoing.path.clone(),
+        choice: Some(choice),
         ..Attempt::default()
     });
     let Outgoing {
@@ -120,6 +124,7 @@ async fn judge(
                     bytes.len() as u64,
                     Ended::Failed,
                 );
+                record_reason(ctx, "not_json");
                 return Err(hold::no_json());
             }
             ReplyBody::Full(bytes)
@@ -185,6 +190,7 @@ async fn whole(
         Ok(None) => return Err(too_large(ctx, opening.start)),
         Err(error) => {
             record_end(ctx, opening.start.elapsed(), 0, Ended::ReadError);
+            record_reason(ctx, word_for(&error));
             let say = Say::Text(format!("could not read the upstream's answer: {error}"));
             let fault = Fault::new(Whose::Upstream, StatusCode::INTERNAL_SERVER_ERROR, say);
             return Err(fault.because(Chain(&error)).elsewhere());
@@ -228,6 +234,7 @@ async fn diverted(ctx: &mut Ctx, mut answer: Answer, start: Instant, limits: &Li
         exchange.time_to_first_token_ms = Some(millis(elapsed));
     }
     record_end(ctx, elapsed, bytes.len() as u64, Ended::Failed);
+    record_reason(ctx, "status");
     let fault = Fault::new(Whose::Upstream, status, Say::Raw(bytes, kind)).elsewhere();
     match coding {
         Some(coding) => fault.header(header::CONTENT_ENCODING, coding),
@@ -246,7 +253,14 @@ fn relayed_headers(upstream: &mut HeaderMap) -> HeaderMap {
     headers
 }
 
-fn no_host(instance: &Instance) -> Fault {
+fn no_host(ctx: &mut Ctx, instance: &Instance, choice: Choice) -> Fault {
+    ctx.attempts.push(Attempt {
+        address: "-".into(),
+        choice: Some(choice),
+        status: Some(StatusCode::INTERNAL_SERVER_ERROR.as_u16()),
+        ended: "no_host",
+        ..Attempt::default()
+    });
     let say = Say::ErrorMsg(format!(
         "no upstream host: provider {} has none of its own, expected override.endpoint",
         instance.provider.name
@@ -260,6 +274,7 @@ fn unreached(ctx: &mut Ctx, error: &NetError, start: Instant) -> Fault {
         attempt.status = Some(status.as_u16());
     }
     record_end(ctx, start.elapsed(), 0, Ended::Failed);
+    record_reason(ctx, word_for(error));
     Fault::new(Whose::Upstream, status, Say::ErrorMsg(error.to_string()))
         .because(Chain(error))
         .elsewhere()
@@ -269,53 +284,4 @@ fn too_large(ctx: &mut Ctx, start: Instant) -> Fault {
     record_end(ctx, start.elapsed(), 0, Ended::SizeLimit);
     let say = Say::Text("max_response_bytes exceeded".to_owned());
     Fault::new(Whose::Upstream, StatusCode::BAD_GATEWAY, say).elsewhere()
-}
-
-/// 504 when time ran out, 500 for everything else, as APISIX answers.
-pub(crate) fn status_of(error: &NetError) -> StatusCode {
-    if error.is_timeout() {
-        StatusCode::GATEWAY_TIMEOUT
-    } else {
-        StatusCode::INTERNAL_SERVER_ERROR
-    }
-}
-
-fn record_head(ctx: &mut Ctx, answer: &Answer, start: Instant) {
-    if let Some(attempt) = ctx.attempts.last_mut() {
-        attempt.status = Some(answer.head.status.as_u16());
-        attempt.connect = answer.connect;
-        attempt.header = Some(start.elapsed());
-    }
-}
-
-/// Writes how an attempt ended into the request's record.
-pub(crate) fn record_end(ctx: &mut Ctx, elapsed: Duration, length: u64, ended: Ended) {
-    if let Some(attempt) = ctx.attempts.last_mut() {
-        attempt.response = Some(elapsed);
-        attempt.length = length;
-    }
-    if let Some(exchange) = &mut ctx.exchange {
-        exchange.upstream_response_time_ms = Some(millis(elapsed));
-        exchange.ended = ended;
-        exchange.done = true;
-    }
-}
-
-pub(crate) fn millis(elapsed: Duration) -> u64 {
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error with everything that caused it, for the operator's log.
-pub(crate) struct Chain<'a>(pub(crate) &'a NetError);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = std::error::Error::source(self.0);
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
-    }
 }

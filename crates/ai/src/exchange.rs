@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::StatusCode;
 use llm::{Ended, Usage};
-use plugin::{Ctx, Fault, Reply, Retry};
+use plugin::{Choice, Ctx, Fault, Reply, Retry};
 
 use crate::attempt::attempt;
 use crate::fallback::Terms;
@@ -27,7 +27,15 @@ pub async fn exchange<'i>(
     let mut told = None;
     loop {
         let start = Instant::now();
-        let fault = match attempt(ctx, instance, terms).await {
+        let choice = Choice {
+            instance: instance.name().clone(),
+            reason: if retries == 0 {
+                terms.choice
+            } else {
+                "fallback"
+            },
+        };
+        let fault = match attempt(ctx, instance, choice, terms).await {
             Ok(reply) => return Ok(reply),
             Err(fault) => fault,
         };

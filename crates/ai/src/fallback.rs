@@ -13,6 +13,8 @@ pub struct Terms {
     pub limits: Limits,
     /// What follows a failed attempt.
     pub fallback: Fallback,
+    /// The word for how the first instance is chosen.
+    pub choice: &'static str,
 }
 
 /// Which failed attempts are followed by one at another instance.
@@ -42,6 +44,7 @@ impl Terms {
         Self {
             limits,
             fallback: Fallback::default(),
+            choice: "single",
         }
     }
 }

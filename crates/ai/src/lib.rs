@@ -15,6 +15,7 @@ mod intake;
 mod limits;
 mod outgoing;
 mod query;
+mod record;
 mod relay;
 
 pub use endpoint::{Endpoint, EndpointError};

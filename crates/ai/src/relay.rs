@@ -14,9 +14,10 @@ use smallvec::SmallVec;
 use tokio::time::Sleep;
 use wire::sse::SseDecoder;
 
-use crate::attempt::{Chain, Guards, millis, record_end, status_of};
+use crate::attempt::Guards;
 use crate::hold::{Hold, nothing_said};
 use crate::limits::Limits;
+use crate::record::{Chain, millis, record_end, record_reason, status_of, word_for};
 
 /// As much as one write joins; what one read of a socket delivers is rarely more.
 const JOIN_BYTES: usize = 64 * 1024;
@@ -130,7 +131,9 @@ impl StreamRelay {
     async fn hold_opening(&mut self, ctx: &mut Ctx) -> Result<(), Fault> {
         loop {
             match std::future::poll_fn(|task| self.poll_piece(task, ctx)).await {
-                None if self.hold.is_some() => return Err(self.refuse(ctx, nothing_said())),
+                None if self.hold.is_some() => {
+                    return Err(self.refuse(ctx, "no_content", nothing_said()));
+                }
                 None => return Ok(()),
                 Some(Ok(piece)) => self.held.push(piece),
                 Some(Err(stop)) => return Err(self.fault(ctx, &stop)),
@@ -138,16 +141,17 @@ impl StreamRelay {
             match self.hold.as_ref().map(|hold| hold.may_go(self.read)) {
                 None | Some(Ok(true)) => return Ok(()),
                 Some(Ok(false)) => {}
-                Some(Err(fault)) => return Err(self.refuse(ctx, fault)),
+                Some(Err(fault)) => return Err(self.refuse(ctx, "error_event", fault)),
             }
         }
     }
 
     /// Gives the answer up, since it is none.
-    fn refuse(&mut self, ctx: &mut Ctx, fault: Fault) -> Fault {
+    fn refuse(&mut self, ctx: &mut Ctx, word: &'static str, fault: Fault) -> Fault {
         self.body = None;
         self.ended = Ended::Failed;
         record_end(ctx, self.start.elapsed(), self.read, self.ended);
+        record_reason(ctx, word);
         fault
     }
 
@@ -235,6 +239,9 @@ impl StreamRelay {
 
     fn fault(&mut self, ctx: &mut Ctx, stop: &Stop) -> Fault {
         record_end(ctx, self.start.elapsed(), self.read, self.ended);
+        if let Stop::Failed(error) = stop {
+            record_reason(ctx, word_for(error));
+        }
         let (status, say) = match stop {
             Stop::Failed(error) => (status_of(error), Say::ErrorMsg(error.to_string())),
             Stop::Limit(Ended::DurationLimit) => (

@@ -8,3 +8,4 @@ mod pick;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod trail;

@@ -136,6 +136,17 @@ pub(crate) fn statuses(seen: &Seen) -> Vec<u16> {
     attempts.filter_map(|attempt| attempt.status).collect()
 }
 
+/// Who was asked, why, and how it ended, for all attempts.
+pub(crate) fn trail(seen: &Seen) -> Vec<(String, &'static str, &'static str)> {
+    let attempts = seen.ctx.attempts.iter();
+    attempts
+        .map(|attempt| {
+            let choice = attempt.choice.as_ref().expect("a choice");
+            (choice.instance.to_string(), choice.reason, attempt.ended)
+        })
+        .collect()
+}
+
 fn overlay(onto: &mut Value, more: &Value) {
     for (name, value) in more.as_object().expect("an object") {
         match onto.get_mut(name) {

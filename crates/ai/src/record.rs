@@ -1,0 +1,81 @@
+//! What is written down of an attempt.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use llm::Ended;
+use net::{Answer, NetError};
+use plugin::Ctx;
+
+/// 504 when time ran out, 500 for everything else, as APISIX answers.
+pub(crate) fn status_of(error: &NetError) -> StatusCode {
+    if error.is_timeout() {
+        StatusCode::GATEWAY_TIMEOUT
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+}
+
+/// Writes what the head of an answer says into the request's record.
+pub(crate) fn record_head(ctx: &mut Ctx, answer: &Answer, start: Instant) {
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.status = Some(answer.head.status.as_u16());
+        attempt.connect = answer.connect;
+        attempt.header = Some(start.elapsed());
+    }
+}
+
+/// Writes how an attempt ended into the request's record.
+pub(crate) fn record_end(ctx: &mut Ctx, elapsed: Duration, length: u64, ended: Ended) {
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.response = Some(elapsed);
+        attempt.length = length;
+        attempt.ended = ended.name();
+    }
+    if let Some(exchange) = &mut ctx.exchange {
+        exchange.upstream_response_time_ms = Some(millis(elapsed));
+        exchange.ended = ended;
+        exchange.done = true;
+    }
+}
+
+/// Writes why the last attempt was no answer, in a word of the trail.
+pub(crate) fn record_reason(ctx: &mut Ctx, word: &'static str) {
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.ended = word;
+    }
+}
+
+/// The word of the trail for a failed call.
+pub(crate) const fn word_for(error: &NetError) -> &'static str {
+    match error {
+        NetError::Settings(_) => "settings",
+        NetError::Resolve { .. } => "resolve",
+        NetError::Connect(_) => "connect",
+        NetError::Tls(_) => "tls",
+        NetError::Timeout { .. } => "timeout",
+        NetError::Lost { .. } => "cut",
+        NetError::Protocol { .. } => "protocol",
+        NetError::RequestBody(_) => "request_body",
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error with everything that caused it, for the operator's log.
+pub(crate) struct Chain<'a>(pub(crate) &'a NetError);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = std::error::Error::source(self.0);
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
