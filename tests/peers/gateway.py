@@ -76,6 +76,7 @@ class Gateway(Process):
         """Starts the program (again) and waits until it says that it is ready."""
         super().__init__([BINARY, "run", "-c", self.file], self.folder, self.log_name)
         wait_until(self.ready, "the gateway to be ready", 60)
+        self.wait_for(f"127.0.0.1:{self.control}")
 
     def write(self, resources):
         """Writes the standalone file, whole at once as an editor does."""

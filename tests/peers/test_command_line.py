@@ -92,10 +92,11 @@ def test_a_wrong_type_is_told_with_file_line_path_and_both_values(tmp_path):
 
 
 def test_each_fault_is_told_not_only_the_first(tmp_path):
-    wrong = SINGLE.replace("30000", '"soon"').replace('"openai"', '"open-ai"')
-    told = words(check(tmp_path, apisix=wrong))
+    second = SINGLE.replace("routes:\n", "").replace("id: one", "id: two").replace("30000", "-1")
+    both = SINGLE.replace("30000", '"soon"').replace("#END\n", second.lstrip("\n"))
+    told = words(check(tmp_path, apisix=both))
     assert "apisix.yaml:9" in told
-    assert "apisix.yaml:6" in told
+    assert "apisix.yaml:20" in told
 
 
 def test_an_unknown_plugin_is_told(tmp_path):
@@ -195,9 +196,9 @@ def test_the_demo_logs_model_tokens_and_time_to_first_token(demo):
     def entry():
         said = process.out() + process.err()
         entries = [json.loads(one) for one in said.splitlines() if one.startswith("{")]
-        return next((one for one in entries if one.get("llm_model") == "demo"), None)
+        return next((one for one in entries if one.get("model") == "demo"), None)
 
     logged = wait_until(entry, "the access log entry")
-    assert logged["llm_completion_tokens"] > 0
-    assert logged["llm_prompt_tokens"] > 0
-    assert "llm_time_to_first_token" in logged
+    assert logged["completion_tokens"] > 0
+    assert logged["prompt_tokens"] > 0
+    assert "time_to_first_token" in logged

@@ -1,6 +1,8 @@
 """The official OpenAI SDK through the gateway, to aimock and to llama.cpp."""
 
 import json
+import urllib.error
+import urllib.request
 
 import openai
 import pytest
@@ -244,9 +246,6 @@ def test_an_empty_object_is_the_gateways_own_400(client, openai_aimock):
 
 
 def test_a_body_that_is_no_json_is_400(openai_aimock):
-    import urllib.error
-    import urllib.request
-
     request = urllib.request.Request(
         f"{openai_aimock.url}/v1/chat/completions",
         b"{nonsense",

@@ -1,5 +1,6 @@
 """What operators see of an exchange: the access log, the metrics, the closed door."""
 
+import json
 import subprocess
 
 import openai
@@ -35,11 +36,21 @@ def test_the_access_log_tells_model_tokens_and_time_to_first_token(openai_llama,
 
     assert entry["status"] == 200
     assert entry["request_type"] == ("ai_stream" if stream else "ai_chat")
-    assert entry["llm_model"] == "asked-for"
-    assert entry["llm_completion_tokens"] == 8
-    assert entry["llm_prompt_tokens"] > 0
-    assert entry["llm_total_tokens"] == entry["llm_prompt_tokens"] + 8
-    assert entry["llm_time_to_first_token"] >= 0
+    assert entry["model"] == "asked-for"
+    assert entry["completion_tokens"] == 8
+    assert entry["prompt_tokens"] > 0
+    assert entry["total_tokens"] == entry["prompt_tokens"] + 8
+    assert 0 <= entry["time_to_first_token"] <= entry["latency"] + 1
+
+
+def test_a_relayed_answer_without_a_dialect_is_logged_as_complete(start, tap, llama):
+    before = tap(llama)
+    gateway = start({"routes": [ai_route("openai", before.url)]})
+    for number in range(3):
+        sdk(gateway).models.list()
+        entry = gateway.entry(number)
+        assert (entry["llm_ended"], entry["end"]) == ("complete", "complete")
+    assert len(before.links) == 1, "a finished exchange leaves its connection to the next"
 
 
 def test_no_secret_and_no_body_is_logged(openai_aimock):
@@ -140,8 +151,6 @@ def test_file_logger_writes_the_chosen_format(start, aimock, tmp_path):
     )
     gateway = start({"routes": [route]})
     sdk(gateway).chat.completions.create(**ASKED)
-
-    import json
 
     entry = json.loads(wait_until(lambda: log.exists() and log.read_text(), "the logger's entry"))
     assert (entry["model"], entry["path"]) == ("gpt-4o", "/v1/chat/completions")

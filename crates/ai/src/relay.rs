@@ -297,9 +297,12 @@ impl Relay for StreamRelay {
 
     fn close(&mut self, ctx: &mut Ctx, end: End) {
         self.body = None;
-        if end == End::ClientGone && matches!(self.ended, Ended::Running | Ended::Complete) {
-            self.ended = Ended::ClientGone;
-        }
+        self.ended = match (end, self.ended) {
+            (End::ClientGone, Ended::Running | Ended::Complete) => Ended::ClientGone,
+            // A body of declared length is whole before anybody asks for its end.
+            (End::Complete, Ended::Running) => Ended::Complete,
+            (_, ended) => ended,
+        };
         record_end(ctx, self.start.elapsed(), self.read, self.ended);
         self.guards.clear();
     }
