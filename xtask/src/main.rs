@@ -1,6 +1,7 @@
 //! The front door for everything that is done to this repository: `cargo xtask <task>`.
 
 mod bench;
+mod docs;
 mod test;
 
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ enum Task {
     Test(test::Options),
     /// Measure what a request costs, against nginx in the same run.
     Bench(bench::Options),
+    /// Write the reference pages from the configuration types.
+    Docs(docs::Options),
     /// Look up known advisories about the dependencies; fetches the database.
     Advisories,
 }
@@ -39,6 +42,7 @@ fn run(task: &Task) -> anyhow::Result<()> {
     match task {
         Task::Test(options) => test::run(options),
         Task::Bench(options) => bench::run(options),
+        Task::Docs(options) => docs::run(options),
         Task::Advisories => test::advisories(),
     }
 }

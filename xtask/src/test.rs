@@ -95,7 +95,7 @@ impl Step {
                 ])
                 .run(),
             Self::Structure => structure::check(&house.root),
-            Self::Docs => Ok(()),
+            Self::Docs => crate::docs::check(&house.root),
             Self::Supply => supply::check(house),
             Self::Tests => rust_tests(house),
             Self::Doctests => house

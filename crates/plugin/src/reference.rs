@@ -5,6 +5,9 @@ mod tests;
 
 use serde_json::{Map, Value};
 
+/// The largest whole number that JSON readers agree on.
+const LARGEST_EXACT: i64 = 9_007_199_254_740_991;
+
 /// One field of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -142,12 +145,14 @@ fn range(schema: &Value) -> String {
         ("minItems", "maxItems", " items"),
         ("minProperties", "maxProperties", " members"),
     ] {
-        parts.extend(bounds(schema.get(least), schema.get(most), unit));
+        let (least, most) = (bound(schema, least), bound(schema, most));
+        parts.extend(bounds(least, most, unit));
     }
     if let Some(pattern) = text(schema, "pattern") {
         parts.push(format!("matches {pattern}"));
     }
     let names = members(schema, "patternProperties").map(|(pattern, _)| pattern);
+    let names = names.filter(|pattern| *pattern != ".*");
     parts.extend(names.map(|pattern| format!("names match {pattern}")));
     if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
         parts.push("no two alike".to_owned());
@@ -163,6 +168,20 @@ fn range(schema: &Value) -> String {
         parts.push(format!("each {items}"));
     }
     parts.join("; ")
+}
+
+/// A bound that says something: not one where only our number types end.
+fn bound<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
+    const WIDTHS: [i64; 5] = [
+        i32::MIN as i64,
+        i32::MAX as i64,
+        u32::MAX as i64,
+        -LARGEST_EXACT,
+        LARGEST_EXACT,
+    ];
+    let value = schema.get(name)?;
+    let is_width = value.as_i64().is_some_and(|value| WIDTHS.contains(&value));
+    (!is_width).then_some(value)
 }
 
 fn bounds(least: Option<&Value>, most: Option<&Value>, units: &str) -> Option<String> {

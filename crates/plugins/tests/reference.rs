@@ -20,19 +20,10 @@ fn told(schema: &Value) -> BTreeSet<String> {
             let required = if field.required { "required" } else { "" };
             let default = field.default.unwrap_or_default();
             let default = default.strip_suffix(".0").unwrap_or(&default);
-            let range = without_width(&field.range);
-            let cells = [&*field.path, &field.kind, &range, default, required];
+            let cells = [&*field.path, &field.kind, &field.range, default, required];
             line(&cells.join(" | "))
         })
         .collect()
-}
-
-/// A range that ends only where our 32-bit numbers do has no end that a user would meet.
-fn without_width(range: &str) -> String {
-    match range.strip_suffix(&format!(" to {}", u32::MAX)) {
-        Some(least) => format!("at least {least}"),
-        None => range.to_owned(),
-    }
 }
 
 /// A line without the empty cells at its end.

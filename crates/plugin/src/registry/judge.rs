@@ -32,6 +32,10 @@ impl Judge {
     }
 
     fn with_meta(mut schema: Value) -> Self {
+        // The name of a Rust type says nothing to users.
+        if let Some(members) = schema.as_object_mut() {
+            members.shift_remove("title");
+        }
         Meta::extend_schema(&mut schema);
         Self::new(schema)
     }

@@ -27,7 +27,7 @@ pub(crate) struct KeyAuth {
     anonymous_consumer: Option<String>,
 }
 
-/// Where callers put their key, and what becomes of it.
+/// Lets callers pass whose key, in a header or in the query, belongs to a consumer.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
     /// Name of the header with the key. It is looked at first. In `Authorization` the key may be the

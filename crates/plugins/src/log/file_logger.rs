@@ -29,7 +29,7 @@ pub(crate) struct FileLogger {
     matches: Option<Vec<Expr>>,
 }
 
-/// Which file, and what its lines hold.
+/// Appends a line of JSON for each request to a file.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
     /// The file, created with its folders. Without it, the one in the plugin's metadata.

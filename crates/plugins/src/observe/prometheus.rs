@@ -29,7 +29,7 @@ pub(crate) struct Prometheus {
     labels_are_set: Once,
 }
 
-/// How requests are labelled.
+/// Counts requests with their time and bytes, and AI requests with their tokens, for Prometheus.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
     /// Whether labels show the names of routes and services instead of their ids.
