@@ -205,6 +205,43 @@ REFERENCE = {
 }
 
 
+# The reference configuration with several providers.
+SEVERAL = {
+    "instances": [
+        {
+            "name": "openai-primary",
+            "provider": "openai",
+            "weight": 10,
+            "priority": 0,
+            "auth": {"header": {"authorization": "Bearer sk-xxx"}},
+            "options": {"model": "gpt-4"},
+        },
+        {
+            "name": "deepseek-backup",
+            "provider": "deepseek",
+            "weight": 5,
+            "priority": 1,
+            "auth": {"header": {"authorization": "Bearer ds-xxx"}},
+            "options": {"model": "deepseek-chat"},
+        },
+    ],
+    "balancer": {"algorithm": "roundrobin"},
+    "fallback_strategy": "instance_health_and_rate_limiting",
+}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "configuration"), [("ai-proxy", REFERENCE), ("ai-proxy-multi", SEVERAL)]
+)
+def test_the_admin_api_takes_the_reference_configurations(start, plugin, configuration):
+    gateway = start()
+    route = {"uri": CHAT, "plugins": {plugin: configuration}}
+    status, _ = gateway.configure("PUT", "/routes/1", route)
+    _, stored = gateway.configure("GET", "/routes/1")
+    assert status == 201
+    assert stored["value"]["plugins"] == {plugin: configuration}
+
+
 def reference_at(upstream, log, **fields):
     """The reference configuration, its endpoint alone replaced, with a logger beside it."""
     proxy = {**REFERENCE, "override": {"endpoint": upstream}, **fields}

@@ -1,6 +1,7 @@
 """From start to end: what is said at the start, reloads, draining, an APISIX configuration."""
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -61,14 +62,45 @@ def test_an_admin_api_for_others_needs_a_long_key(tmp_path):
     assert "admin" in ended.stderr and "16" in ended.stderr
 
 
-def test_hangup_reloads_the_settings(start, aimock):
-    gateway = start({"routes": [ai_route("openai", aimock.url)]})
-    other = gateway.folder / "other.yaml"
-    other.write_text(as_yaml({"routes": [ai_route("openai", aimock.url, uri="/moved/*")]}) + "\n#END\n")
-    gateway.write({"routes": [ai_route("openai", aimock.url, uri="/moved/v1/*")]})
+def test_hangup_reopens_the_access_log(start, aimock, tmp_path):
+    log, moved = tmp_path / "access.log", tmp_path / "access.log.1"
+    gateway = start(
+        {"routes": [ai_route("openai", aimock.url)]},
+        settings={"access_log": {"path": str(log), "format": "$request_method $uri $status"}},
+    )
+    fetch("POST", gateway.url + CHAT, BODY)
+    wait_until(lambda: log.read_text() == f"POST {CHAT} 200\n", "the first line")
+
+    log.rename(moved)
     gateway.signal(signal.SIGHUP)
-    wait_until(lambda: fetch("POST", gateway.url + CHAT, BODY)[0] == 404, "the reloaded file")
-    assert gateway.running()
+    wait_until(log.exists, "the new file")
+    fetch("GET", f"{gateway.url}/none")
+    wait_until(lambda: log.read_text() == "GET /none 404\n", "the second line")
+    assert moved.read_text().count("\n") == 1
+
+
+def test_hangup_reads_the_resources_again(start, aimock):
+    gateway = start({"routes": [ai_route("openai", aimock.url)]})
+    gateway.signal(signal.SIGHUP)
+    gateway.wait_for("reloading resources")
+    assert fetch("POST", gateway.url + CHAT, BODY)[0] == 200
+
+
+def test_a_variable_of_the_environment_overrides_a_setting(tmp_path):
+    settings = {
+        "proxy": {"listen": ["127.0.0.1:0"]},
+        "admin": {"listen": "127.0.0.1:0", "key": "not-this-key-at-all"},
+        "control": {"listen": "127.0.0.1:0"},
+        "metrics": {"listen": "127.0.0.1:0"},
+    }
+    (tmp_path / "tollgate.yaml").write_text(as_yaml(settings))
+    environment = {**os.environ, "TOLLGATE_ADMIN_KEY": "the-key-of-the-environment"}
+    # Without `run` and without a file's name: the file of the working directory.
+    process = Process([BINARY], tmp_path, "tollgate", environment)
+    with stopped(process):
+        admin = process.wait_for(r"admin\s+(http://127\.0\.0\.1:[1-9]\d*/apisix/admin)").group(1)
+        for key, status in (("not-this-key-at-all", 401), ("the-key-of-the-environment", 200)):
+            assert fetch("GET", f"{admin}/routes", headers={"X-API-KEY": key})[0] == status
 
 
 def test_terminate_lets_a_running_stream_end(start, slow_aimock):
@@ -84,6 +116,17 @@ def test_terminate_lets_a_running_stream_end(start, slow_aimock):
     entry = gateway.entry(0)
     assert entry["status"] == 200
     assert "client_disconnect" not in str(entry)
+
+
+def test_terminate_does_not_wait_for_ever(start, tap, aimock):
+    stalling = tap(aimock, hold_after=400)
+    routes = {"routes": [ai_route("openai", stalling.url)]}
+    gateway = start(routes, settings={"drain_timeout_ms": 200})
+    client = RawClient(gateway.proxy, CHAT, {**BODY, "stream": True})
+    client.read_until(b"data: ")
+    gateway.signal(signal.SIGTERM)
+    gateway.wait(20)
+    assert b"[DONE]" not in client.read_to_end()
 
 
 def test_terminate_closes_idle_connections_and_ends(start, aimock):

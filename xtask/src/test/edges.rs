@@ -89,7 +89,7 @@ const FLOOR_PLAN: &[Row] = &[
     // The reference pages are printed from the plugins' and resources' own types.
     Row {
         name: "xtask",
-        may_use: &["config", "plugin", "plugins", "simulator"],
+        may_use: &["config", "plugin", "plugins"],
     },
 ];
 

@@ -19,6 +19,11 @@ const PROGRAMS: &[DebianProgram] = &[
         packages: &["curl"],
     },
     DebianProgram {
+        program: "openssl",
+        version: &["version"],
+        packages: &["openssl"],
+    },
+    DebianProgram {
         program: "node",
         version: &["--version"],
         packages: &["nodejs"],
