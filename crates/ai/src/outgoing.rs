@@ -117,6 +117,10 @@ fn passthrough_target(ctx: &Ctx, instance: &Instance) -> Result<(Arc<str>, PathA
     };
     let theirs: Vec<_> = arguments(ctx.request.uri.query().unwrap_or_default())
         .filter(|given| instance.auth_query.iter().all(|own| own.name != given.name))
+        .filter(|given| {
+            let mut secret = ctx.secret_arguments.iter();
+            secret.all(|name| *name.as_bytes() != *given.name)
+        })
         .collect();
     // Equal names: the client beats the endpoint, and the endpoint beats `auth.query`.
     let endpoint = || {
@@ -156,7 +160,8 @@ fn headers(ctx: &Ctx, instance: &Instance, has_body: bool) -> HeaderMap {
             header::CONTENT_LENGTH,
             header::ACCEPT_ENCODING,
         ];
-        if !ours.contains(name) {
+        // What an auth plugin has read as a credential of this gateway it has marked.
+        if !ours.contains(name) && !value.is_sensitive() {
             sent.append(name.clone(), value.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use llm::Ended;
 use plugin::RelayError;
 use serde_json::{Value, json};
@@ -600,4 +600,18 @@ async fn a_compressed_answer_keeps_its_coding() {
         .await;
     assert_eq!(seen.headers["content-encoding"], "gzip");
     assert_eq!(seen.pieces.concat().get(..2), Some(&[0x1f, 0x8b][..]));
+}
+
+#[tokio::test]
+async fn credentials_that_an_auth_plugin_marked_stay_in_the_house() {
+    let stage = Stage::plain().await;
+    let mut ctx = post("/v1/images?tenant=s3cret&q=1", "{\"prompt\": \"x\"}", &[]);
+    let mut marked = HeaderValue::from_static("s3cret");
+    marked.set_sensitive(true);
+    ctx.request.headers.insert("x-tenant", marked);
+    ctx.secret_arguments.push("tenant".into());
+    stage.bench.send(ctx).await;
+    let received = stage.received();
+    assert!(received.headers.get("x-tenant").is_none());
+    assert_eq!(received.uri.query(), Some("q=1"));
 }

@@ -223,9 +223,7 @@ fn reopen(house: &House, access_log: Option<&LogSink>) {
     if let Some(sink) = access_log {
         sink.reopen();
     }
-    for sink in house.living.all::<LogSink>() {
-        sink.reopen();
-    }
+    house.living.log_sinks(&house.metrics).reopen_all();
 }
 
 fn bind(settings: &Settings) -> anyhow::Result<Bound> {
