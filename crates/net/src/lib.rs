@@ -29,6 +29,7 @@ mod connect;
 pub mod deadline;
 pub mod dns;
 mod error;
+pub mod health;
 pub mod listen;
 mod origin;
 pub mod pick;

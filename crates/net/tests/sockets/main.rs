@@ -4,6 +4,7 @@
 mod breaks;
 #[cfg(test)]
 mod client;
+mod health;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]
