@@ -119,10 +119,6 @@ class Gateway(Process):
 
     # The access log
 
-    def log_length(self):
-        """How many entries there are, to look only at later ones."""
-        return len(self.entries())
-
     def entries(self, start=0):
         """The access log's entries from number `start` on."""
         lines = [line for line in self.out().splitlines() if line.startswith("{")]

@@ -1,6 +1,7 @@
 """What operators see of an exchange: the access log, the metrics, the closed door."""
 
 import json
+import os
 import subprocess
 
 import openai
@@ -27,16 +28,15 @@ def drained(stream):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_access_log_tells_model_tokens_and_time_to_first_token(openai_llama, stream):
-    start = openai_llama.log_length()
-    fields = {**ASKED, "model": "asked-for", "max_tokens": 8, "extra_body": {"ignore_eos": True}}
+    model = f"asked-for-{stream}"
+    fields = {**ASKED, "model": model, "max_tokens": 8, "extra_body": {"ignore_eos": True}}
     reply = sdk(openai_llama).chat.completions.create(**fields, stream=stream)
     if stream:
         drained(reply)
-    entry = openai_llama.entry(start)
+    entry = openai_llama.entry(0, lambda entry: entry.get("model") == model)
 
     assert entry["status"] == 200
     assert entry["request_type"] == ("ai_stream" if stream else "ai_chat")
-    assert entry["model"] == "asked-for"
     assert entry["completion_tokens"] == 8
     assert entry["prompt_tokens"] > 0
     assert entry["total_tokens"] == entry["prompt_tokens"] + 8
@@ -54,10 +54,9 @@ def test_a_relayed_answer_without_a_dialect_is_logged_as_complete(start, tap, ll
 
 
 def test_no_secret_and_no_body_is_logged(openai_aimock):
-    start = openai_aimock.log_length()
     asked = [{"role": "user", "content": "hello, my password is swordfish"}]
-    sdk(openai_aimock, "sk-very-secret").chat.completions.create(model="gpt-4o", messages=asked)
-    openai_aimock.entry(start)
+    sdk(openai_aimock, "sk-very-secret").chat.completions.create(model="quiet", messages=asked)
+    openai_aimock.entry(0, lambda entry: entry.get("model") == "quiet")
     words = openai_aimock.out() + openai_aimock.err()
     assert "sk-very-secret" not in words
     assert "upstream-key" not in words
@@ -87,7 +86,7 @@ def test_promtool_reads_the_metrics(start, aimock):
     drained(sdk(gateway).chat.completions.create(**ASKED, stream=True))
     wait_until(lambda: gateway.samples("apisix_llm_latency_count"), "the exchange to be counted")
     verdict = subprocess.run(
-        ["promtool", "check", "metrics"],
+        [os.environ.get("PEERS_PROMTOOL", "promtool"), "check", "metrics"],
         input=gateway.exposition(),
         capture_output=True,
         text=True,

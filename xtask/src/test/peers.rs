@@ -9,11 +9,6 @@ use super::tools::{self, DebianProgram, Venv};
 /// What the peers need from the machine.
 const PROGRAMS: &[DebianProgram] = &[
     DebianProgram {
-        program: "promtool",
-        version: &["--version"],
-        packages: &["prometheus"],
-    },
-    DebianProgram {
         program: "curl",
         version: &["--version"],
         packages: &["curl"],
@@ -47,6 +42,7 @@ const PROGRAMS: &[DebianProgram] = &[
 pub(super) fn run(house: &House, pytest: &[String]) -> anyhow::Result<()> {
     let folder = house.root.join("tests/peers");
     tools::debian(house, PROGRAMS)?;
+    let promtool = tools::promtool(house)?;
     let node = tools::node_modules(house, &folder.join("package.json"))?;
     let current = Venv::with(house, "venv", &folder.join("requirements.txt"))?;
     let older = Venv::with(house, "venv-older", &folder.join("requirements-older.txt"))?;
@@ -71,6 +67,7 @@ pub(super) fn run(house: &House, pytest: &[String]) -> anyhow::Result<()> {
             .variable("PEERS_TOLLGATE", house.target.join("debug/tollgate"))
             .variable("PEERS_NODE_MODULES", &node)
             .variable("PEERS_PYTHON", current.python())
+            .variable("PEERS_PROMTOOL", &promtool)
             .run()
     };
     if pytest.is_empty() {

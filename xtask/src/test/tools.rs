@@ -81,6 +81,39 @@ pub(super) fn debian(house: &House, wanted: &[DebianProgram]) -> anyhow::Result<
     apt(house, &[&install[..], &missing].concat())
 }
 
+/// The path of promtool: the system's, or unpacked from Debian's prometheus package.
+///
+/// The package is not installed, since its installation starts a server on all addresses.
+pub(super) fn promtool(house: &House) -> anyhow::Result<PathBuf> {
+    let answers = |program: &Path| {
+        Call::new(program, &house.root)
+            .arguments(["--version"])
+            .succeeds()
+    };
+    let systems = PathBuf::from("promtool");
+    let folder = house.target.join("tools/prometheus");
+    let unpacked = folder.join("usr/bin/promtool");
+    if answers(&systems) {
+        return Ok(systems);
+    }
+    if !answers(&unpacked) {
+        fs::create_dir_all(&folder)?;
+        apt(house, &["update", "--quiet", "--quiet"])?;
+        Call::new("apt-get", &folder)
+            .arguments(["download", "--quiet", "--quiet", "prometheus"])
+            .run()?;
+        let package = fs::read_dir(&folder)?
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+            .context("apt-get downloaded no package")?;
+        Call::new("dpkg", &folder)
+            .arguments([Path::new("--extract"), &package, &folder])
+            .run()?;
+    }
+    Ok(unpacked)
+}
+
 fn apt(house: &House, arguments: &[&str]) -> anyhow::Result<()> {
     Call::new("apt-get", &house.root)
         .arguments(arguments)
