@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::Document;
-use plugin::{Host, Living, Registry};
+use plugin::{Environment, Host, Living, Registry};
 use serde_json::{Map, Value};
 use telemetry::metrics::Metrics;
 
@@ -16,6 +16,8 @@ pub struct PluginHost {
     pub living: Arc<Living>,
     /// The metric registry.
     pub metrics: Metrics,
+    /// The environment variables of the process.
+    pub environment: Environment,
     /// `plugin_attr` of the settings, by plugin name.
     pub attributes: Arc<Map<String, Value>>,
 }
@@ -33,6 +35,7 @@ impl PluginHost {
         Host {
             living: &self.living,
             metrics: &self.metrics,
+            environment: &self.environment,
             attributes: self.attributes.get(name),
             metadata: document.plugin_metadata.get(name).map(|item| &item.raw),
             resource,

@@ -56,6 +56,8 @@ pub struct Environment<'a> {
     pub living: &'a Living,
     /// The metrics that plugins may write to.
     pub metrics: &'a Metrics,
+    /// The environment variables that references to secrets may name.
+    pub process: &'a plugin::Environment,
     /// `plugin_attr` of the settings, by plugin name.
     pub attributes: &'a Map<String, Value>,
     /// How routes are found.

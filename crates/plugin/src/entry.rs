@@ -9,7 +9,7 @@ use serde_json::Value;
 use telemetry::log_sink::LogSinks;
 use telemetry::metrics::Metrics;
 
-use crate::{AttemptGuard, AuthPlugin, Ctx, Living, Phases, Plugin, Step, Want};
+use crate::{AttemptGuard, AuthPlugin, Ctx, Environment, Living, Phases, Plugin, Step, Want};
 
 /// What a plugin may use while it is compiled.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Host<'a> {
     pub living: &'a Living,
     /// The metric registry.
     pub metrics: &'a Metrics,
+    /// The environment variables of the process, as it found them.
+    pub environment: &'a Environment,
     /// `plugin_attr.<name>` of the settings.
     pub attributes: Option<&'a Value>,
     /// `plugin_metadata` of this plugin.

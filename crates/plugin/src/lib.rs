@@ -12,6 +12,7 @@ mod collector;
 mod consumer;
 mod ctx;
 mod entry;
+mod environment;
 mod expr;
 mod fault;
 mod living;
@@ -42,6 +43,7 @@ pub use ctx::{ClientRequest, Ctx, End, Sent};
 pub use entry::{
     Compile, Compiled, ConfigError, ConsumerEntry, Entry, Host, consumer_entry, entry,
 };
+pub use environment::Environment;
 pub use expr::{Expr, ExprError};
 pub use fault::{Fault, Retry, Say, Whose};
 pub use living::Living;
@@ -50,7 +52,7 @@ pub use log_format::{LogFormat, LogFormatError};
 pub use meta::Meta;
 pub use phase::{Phases, Want};
 pub use plugin::{AuthPlugin, Plugin};
-pub use registry::{PluginFault, Registry};
+pub use registry::{Identity, PluginFault, Registry};
 pub use reply::{Relay, RelayError, Reply, ReplyBody, ReplySource};
 pub use route::RouteFacts;
 pub use step::{Flow, Step};

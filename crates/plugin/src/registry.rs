@@ -1,22 +1,36 @@
 //! The plugins of this gateway, by name: schemas, checks, compilation.
 
 mod judge;
+mod resolve;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt;
 
 use config::CheckError;
 use serde_json::Value;
 
 use crate::{ConfigError, Entry, Host, Link, Meta};
 use judge::Judges;
+use resolve::Resolved;
 
 /// The enabled plugins.
 #[derive(Debug)]
 pub struct Registry {
     entries: Vec<&'static Entry>,
     judges: HashMap<&'static str, Judges>,
+}
+
+/// How the configuration of an auth plugin makes a consumer known.
+#[derive(Clone, PartialEq)]
+pub struct Identity {
+    /// The auth plugin.
+    pub plugin: &'static str,
+    /// The credential by which the consumer is found.
+    pub credential: String,
+    /// The configuration with the values of its references in place.
+    pub auth: Value,
 }
 
 /// A plugin configuration that cannot be used.
@@ -38,6 +52,18 @@ pub enum PluginFault {
         /// What was expected, what was found.
         detail: String,
     },
+}
+
+// === impl Identity ===
+
+// Written by hand: the credential and what it stands in are secrets.
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Identity")
+            .field("plugin", &self.plugin)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Registry ===
@@ -91,10 +117,25 @@ impl Registry {
     /// Checks one plugin configuration of a route, service, `plugin_config` or global rule: schema,
     /// type, and what the plugin's own compilation refuses.
     ///
+    /// References to secrets are not looked up, since they may get a value later: whatever the
+    /// plugin says of their places is left to [`Registry::compile`].
+    ///
     /// # Errors
     /// [`PluginFault`]; a configuration with `_meta.disable: true` need not be valid.
     pub fn check(&self, name: &str, config: &Value, host: &Host<'_>) -> Result<(), PluginFault> {
-        self.compile(name, config, host).map(drop)
+        let (entry, judges) = self.row(name)?;
+        if Meta::is_disabled(config) {
+            return Ok(());
+        }
+        judge(entry, judges, config)?;
+        match link(entry, config, host) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let references = resolve::references(config);
+                let is_excused = references.iter().any(|one| one.excuses(&error.pointer));
+                is_excused.then_some(()).ok_or_else(|| refused(name, error))
+            }
+        }
     }
 
     /// Checks one plugin configuration by its schema only.
@@ -156,10 +197,39 @@ impl Registry {
         Ok(is_known.then_some((entry.name, credential)))
     }
 
-    /// Compiles one plugin configuration; `None` when `_meta.disable` is set. Schema defaults apply.
+    /// As [`Registry::credential`], with the values of references in place.
     ///
     /// # Errors
-    /// [`PluginFault`].
+    /// [`PluginFault`], also for a reference that has no value.
+    pub fn identify(
+        &self,
+        name: &str,
+        config: &Value,
+        host: &Host<'_>,
+    ) -> Result<Option<Identity>, PluginFault> {
+        // Before anything is resolved, so that faults of the form are told in full.
+        let mut found = self.credential(name, config, host)?;
+        if Meta::is_disabled(config) {
+            return Ok(None);
+        }
+        let resolved = Resolved::new(config, host.environment);
+        let resolved = resolved.map_err(|error| refused(name, error))?;
+        if resolved.is_changed() {
+            let known = self.credential(name, &resolved.config, host);
+            found = known.map_err(|fault| resolved.veiled(fault))?;
+        }
+        Ok(found.map(|(plugin, credential)| Identity {
+            plugin,
+            credential,
+            auth: resolved.config.into_owned(),
+        }))
+    }
+
+    /// Compiles one plugin configuration; `None` when `_meta.disable` is set. Schema defaults apply,
+    /// and the values of references to secrets are put in place, on a copy.
+    ///
+    /// # Errors
+    /// [`PluginFault`], also for a reference that has no value.
     pub fn compile(
         &self,
         name: &str,
@@ -170,16 +240,25 @@ impl Registry {
         if Meta::is_disabled(config) {
             return Ok(None);
         }
-        Meta::refuse_lua(config).map_err(|error| refused(name, error))?;
-        let judge = judges.config(entry);
-        judge
-            .validator
-            .check(config)
-            .map_err(|error| broken(name, error))?;
-        let meta = Meta::read(config).map_err(|error| refused(name, error))?;
-        let own = Meta::strip(config);
-        let plugin = (entry.compile)(&own, host).map_err(|error| refused(name, error))?;
-        Ok(Some(Link::new(plugin, entry.priority, meta)))
+        judge(entry, judges, config)?;
+        for field in resolve::embedded(config) {
+            let resource = host.resource;
+            tracing::warn!(
+                resource,
+                plugin = name,
+                field,
+                "a reference to a secret is replaced only where it is the whole value"
+            );
+        }
+        let resolved = Resolved::new(config, host.environment);
+        let resolved = resolved.map_err(|error| refused(name, error))?;
+        if resolved.is_changed() {
+            let outcome = judge(entry, judges, &resolved.config);
+            outcome.map_err(|fault| resolved.veiled(fault))?;
+        }
+        link(entry, &resolved.config, host)
+            .map(Some)
+            .map_err(|error| resolved.veiled(refused(name, error)))
     }
 
     fn row(&self, name: &str) -> Result<(&'static Entry, &Judges), PluginFault> {
@@ -188,6 +267,23 @@ impl Registry {
             name: name.to_owned(),
         })
     }
+}
+
+/// Judges a configuration by its schema.
+fn judge(entry: &Entry, judges: &Judges, config: &Value) -> Result<(), PluginFault> {
+    Meta::refuse_lua(config).map_err(|error| refused(entry.name, error))?;
+    let judge = judges.config(entry);
+    judge
+        .validator
+        .check(config)
+        .map_err(|error| broken(entry.name, error))
+}
+
+/// Compiles a configuration that the schema accepted.
+fn link(entry: &Entry, config: &Value, host: &Host<'_>) -> Result<Link, ConfigError> {
+    let meta = Meta::read(config)?;
+    let plugin = (entry.compile)(&Meta::strip(config), host)?;
+    Ok(Link::new(plugin, entry.priority, meta))
 }
 
 fn broken(name: &str, error: CheckError) -> PluginFault {

@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use plugin::{
-    Chain, ClientRequest, Consumer, Consumers, Ctx, Host, Link, Living, Registry, Reply, ReplyBody,
-    RequestBody, RouteFacts,
+    Chain, ClientRequest, Consumer, Consumers, Ctx, Environment, Host, Link, Living, Registry,
+    Reply, ReplyBody, RequestBody, RouteFacts,
 };
 use serde_json::{Value, json};
 use telemetry::metrics::Metrics;
@@ -19,6 +19,7 @@ use crate::PLUGINS;
 pub(crate) struct House {
     pub(crate) living: Living,
     pub(crate) metrics: Metrics,
+    pub(crate) environment: Environment,
     pub(crate) metadata: Option<Value>,
 }
 
@@ -30,6 +31,7 @@ impl House {
         let host = Host {
             living: &self.living,
             metrics: &self.metrics,
+            environment: &self.environment,
             attributes: None,
             metadata: self.metadata.as_ref(),
             resource,

@@ -96,7 +96,7 @@ fn resources(file: &Path, text: &str, environment: &Environment) -> Findings {
         Ok(loaded) => loaded,
         Err(error) => return fault(error_chain(&error)),
     };
-    let house = match House::new(&Settings::default()) {
+    let house = match House::new(&Settings::default(), environment) {
         Ok(house) => house,
         Err(error) => return fault(format!("{error:#}")),
     };

@@ -16,6 +16,7 @@ pub(crate) struct House {
     pub(crate) registry: Arc<Registry>,
     pub(crate) living: Arc<Living>,
     pub(crate) metrics: Metrics,
+    pub(crate) environment: plugin::Environment,
     pub(crate) attributes: Arc<Map<String, Value>>,
     routing: Routing,
 }
@@ -23,15 +24,19 @@ pub(crate) struct House {
 // === impl House ===
 
 impl House {
-    /// The house as the settings want it.
+    /// The house as the settings want it, in the process's environment.
     ///
     /// # Errors
     /// When `plugin_attr.prometheus` cannot be used.
-    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        settings: &Settings,
+        environment: &config::substitute::Environment,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             registry: Arc::new(Registry::new(plugins::PLUGINS, settings.plugins.as_deref())),
             living: Arc::default(),
             metrics: metrics(&settings.plugin_attr)?,
+            environment: environment.into(),
             attributes: Arc::new(settings.plugin_attr.clone()),
             routing: Routing {
                 kind: match settings.proxy.router {
@@ -57,6 +62,7 @@ impl House {
             registry: &self.registry,
             living: &self.living,
             metrics: &self.metrics,
+            process: &self.environment,
             attributes: &self.attributes,
             routing: self.routing,
         };

@@ -72,7 +72,7 @@ pub(crate) async fn serve(
         settings, ignored, ..
     } = loaded;
     let mut signals = Signals::new()?;
-    let house = Arc::new(House::new(&settings)?);
+    let house = Arc::new(House::new(&settings, environment)?);
     let mut banner = Banner {
         ignored,
         ..Banner::default()
@@ -150,6 +150,7 @@ impl Operators {
                     registry: Arc::clone(&house.registry),
                     living: Arc::clone(&house.living),
                     metrics: house.metrics.clone(),
+                    environment: house.environment.clone(),
                     attributes: Arc::clone(&house.attributes),
                 },
                 access,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use config::document::{Item, Items};
 use config::resource::PluginMetadata;
-use plugin::{Host, Link, PluginFault};
+use plugin::{Host, Identity, Link, PluginFault};
 use serde_json::Value;
 
 use super::{Environment, Outcome, Reported};
@@ -92,16 +92,16 @@ impl<'a> Compiler<'a> {
         outcome
     }
 
-    /// The auth plugin and the credential of a consumer's plugin configuration.
-    pub(super) fn credential(
+    /// How a consumer's plugin configuration makes it known.
+    pub(super) fn identify(
         &self,
         key: &Arc<str>,
         name: &Arc<str>,
         config: &Value,
-    ) -> Result<Option<(&'static str, String)>, Fault> {
+    ) -> Result<Option<Identity>, Fault> {
         let registry = self.environment.registry;
         registry
-            .credential(name, config, &self.host(key, name))
+            .identify(name, config, &self.host(key, name))
             .map_err(|fault| Fault::of_plugin(key, name, fault))
     }
 
@@ -115,6 +115,7 @@ impl<'a> Compiler<'a> {
         Host {
             living: self.environment.living,
             metrics: self.environment.metrics,
+            environment: self.environment.process,
             attributes: self.environment.attributes.get(name),
             metadata: metadata.map(|item| &item.raw),
             resource: key,

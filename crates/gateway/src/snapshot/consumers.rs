@@ -210,11 +210,11 @@ fn proofs(
 ) -> Result<Vec<Proof>, Fault> {
     let mut proofs = Vec::new();
     for (name, config) in plugins.iter().filter(|(name, _)| compiler.is_auth(name)) {
-        if let Some((plugin, credential)) = compiler.credential(key, name, config)? {
+        if let Some(identity) = compiler.identify(key, name, config)? {
             proofs.push(Proof {
-                plugin,
-                credential,
-                consumer: person(Value::clone(config)),
+                plugin: identity.plugin,
+                credential: identity.credential,
+                consumer: person(identity.auth),
             });
         }
     }

@@ -210,6 +210,49 @@ async fn a_new_consumer_is_known_at_once_and_an_old_one_forgotten() {
     assert_eq!(house.send(ask("new")).await.status, StatusCode::OK);
 }
 
+#[tokio::test]
+async fn references_to_secrets_are_replaced_by_their_values() {
+    let mut workshop = Workshop::new();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    workshop.process = [variable("KEY", "k-1"), variable("TEXT", "in")]
+        .into_iter()
+        .collect();
+    let text = |text: &str| {
+        json!({
+            "consumers": [
+                { "username": "jack", "plugins": { "who": { "key": "$env://KEY" } } },
+                { "username": "jill", "plugins": { "who": { "key": "$env://NO_KEY" } } },
+            ],
+            "routes": [{ "id": "1", "uri": "/x", "plugins": { "who": {}, "answer": { "text": text } } }],
+        })
+    };
+    let door = crate::support::door();
+    let house = House::behind(door, gateway::Settings::default(), json!({}), workshop).await;
+    let build = |resources: Value| {
+        let document = document(&resources, None);
+        let before = house.gateway.snapshot();
+        let (snapshot, reported) = house.workshop.build(&document, Some(&before));
+        house.gateway.replace(snapshot);
+        reported.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let lost = "/consumers/jill: plugins.who.key: key: no value for $env://NO_KEY: environment \
+                variable \"NO_KEY\" is not set (left out)";
+    assert_eq!(build(text("$env://TEXT")), [lost]);
+    let ask = |key: &str| {
+        let request = Request::get("/x").header("authorization", key);
+        house.send(request.body(Full::default()).expect("a request"))
+    };
+    assert_eq!(ask("k-1").await.body, "in");
+    for key in ["$env://KEY", "$env://NO_KEY"] {
+        assert_eq!(ask(key).await.status, StatusCode::UNAUTHORIZED);
+    }
+
+    let kept = "/routes/1: plugins.answer.text: text: no value for $env://GONE: environment \
+                variable \"GONE\" is not set (the version before it stays in use)";
+    assert_eq!(build(text("$env://GONE")), [kept, lost]);
+    assert_eq!(ask("k-1").await.body, "in");
+}
+
 #[test]
 fn only_what_changed_is_compiled_again() {
     let workshop = Workshop::new();

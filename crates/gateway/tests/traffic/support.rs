@@ -29,6 +29,7 @@ pub(crate) struct Workshop {
     registry: Registry,
     living: Living,
     pub(crate) metrics: Metrics,
+    pub(crate) process: plugin::Environment,
     attributes: Map<String, Value>,
     pub(crate) routing: Routing,
 }
@@ -61,6 +62,7 @@ impl Workshop {
             registry: Registry::new(PLUGINS, None),
             living: Living::default(),
             metrics: Metrics::new(&metrics::Settings::default()).expect("metrics"),
+            process: plugin::Environment::default(),
             attributes: Map::new(),
             routing: Routing::default(),
         }
@@ -75,6 +77,7 @@ impl Workshop {
             registry: &self.registry,
             living: &self.living,
             metrics: &self.metrics,
+            process: &self.process,
             attributes: &self.attributes,
             routing: self.routing,
         };

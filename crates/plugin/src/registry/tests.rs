@@ -7,7 +7,8 @@ use telemetry::metrics::Metrics;
 
 use super::{PluginFault, Registry};
 use crate::{
-    AuthPlugin, ConfigError, Entry, Host, Living, Phases, Plugin, Secret, consumer_entry, entry,
+    AuthPlugin, ConfigError, Entry, Environment, Host, Living, Phases, Plugin, Secret,
+    consumer_entry, entry,
 };
 
 /// What the plugin was compiled from, by the resource it was compiled for.
@@ -48,6 +49,38 @@ impl Plugin for Counted {
     }
 }
 
+/// Refuses, with the value, what it does not like.
+struct Lamp;
+
+#[derive(Deserialize, JsonSchema)]
+struct LampConfig {
+    /// Its colour.
+    #[schemars(length(max = 9))]
+    colour: String,
+    /// Its size.
+    #[serde(default)]
+    size: Option<String>,
+}
+
+impl Plugin for Lamp {
+    const NAME: &'static str = "lamp";
+    const PRIORITY: i32 = 5;
+    const PHASES: Phases = Phases::NONE;
+    type Config = LampConfig;
+
+    fn compile(config: LampConfig, _host: &Host<'_>) -> Result<Self, ConfigError> {
+        if let Some(size) = config.size {
+            return Err(ConfigError::at("/size", format!("size: found {size}")));
+        }
+        let colour = config.colour;
+        if !colour.starts_with("key-a") {
+            let message = format!("colour: expected one that begins with key-a, found {colour}");
+            return Err(ConfigError::at("/colour", message));
+        }
+        Ok(Self)
+    }
+}
+
 struct Door;
 
 #[derive(Deserialize, JsonSchema)]
@@ -79,14 +112,22 @@ impl AuthPlugin for Door {
     }
 }
 
-static ENTRIES: &[Entry] = &[entry::<Counted>(), consumer_entry::<Door>()];
+static ENTRIES: &[Entry] = &[
+    entry::<Counted>(),
+    entry::<Lamp>(),
+    consumer_entry::<Door>(),
+];
 
 fn with_host<T>(resource: &str, act: impl FnOnce(&Registry, &Host<'_>) -> T) -> T {
     let living = Living::default();
     let metrics = Metrics::default();
+    let variables = [("KEY", "key-1"), ("KEYS", r#"{"a": "key-a", "n": 7}"#)];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = Environment::from_iter(variables);
     let host = Host {
         living: &living,
         metrics: &metrics,
+        environment: &environment,
         attributes: None,
         metadata: None,
         resource,
@@ -113,7 +154,7 @@ fn refused(name: &str, config: &Value) -> (String, String) {
 fn entries_are_sorted_and_can_be_left_out() {
     let all = Registry::new(ENTRIES, None);
     let names: Vec<_> = all.entries().iter().map(|entry| entry.name).collect();
-    assert_eq!(names, ["door", "counted"]);
+    assert_eq!(names, ["door", "counted", "lamp"]);
     assert_eq!(all.find("door").unwrap().encrypt_fields, ["key"]);
 
     let some = Registry::new(ENTRIES, Some(&["counted".to_owned(), "other".to_owned()]));
@@ -230,4 +271,69 @@ fn schemas_carry_meta_and_metadata_has_its_own() {
             .check_metadata("door", &json!({ "any": 1 }))
             .is_ok()
     );
+}
+
+#[test]
+fn references_are_left_alone_when_a_configuration_is_checked() {
+    assert_eq!(check("lamp", &json!({ "colour": "$env://GONE" })), Ok(()));
+    assert_eq!(
+        check("lamp", &json!({ "colour": "$secret://a/b/c" })),
+        Ok(())
+    );
+    let (pointer, _) = refused("lamp", &json!({ "colour": "$env://GONE", "size": "huge" }));
+    assert_eq!(pointer, "/size");
+}
+
+#[test]
+fn references_have_values_when_a_configuration_is_compiled() {
+    let compile = |config: Value| {
+        with_host("/routes/lamp", |registry, host| {
+            registry.compile("lamp", &config, host).map(drop)
+        })
+    };
+    assert_eq!(compile(json!({ "colour": "$env://KEYS/a" })), Ok(()));
+    for (colour, told) in [
+        (
+            "$env://GONE",
+            "colour: no value for $env://GONE: environment variable \"GONE\" is not set",
+        ),
+        (
+            "$env://KEY",
+            "colour: expected one that begins with key-a, found $env://KEY",
+        ),
+        (
+            "$env://KEYS",
+            "property \"colour\" validation failed: string too long, expected at most 9, got 22",
+        ),
+    ] {
+        let fault = compile(json!({ "colour": colour })).unwrap_err();
+        let expected = PluginFault::Invalid {
+            name: "lamp".to_owned(),
+            pointer: "/colour".to_owned(),
+            detail: told.to_owned(),
+        };
+        assert_eq!(fault, expected);
+    }
+}
+
+#[test]
+fn consumers_are_identified_by_the_value_of_a_reference() {
+    let identify = |config: Value| {
+        with_host("/consumers/jack", |registry, host| {
+            registry.identify("door", &config, host)
+        })
+    };
+    let found = identify(json!({ "key": "$env://KEY" })).unwrap().unwrap();
+    assert_eq!((found.plugin, &*found.credential), ("door", "key-1"));
+    assert_eq!(found.auth, json!({ "key": "key-1" }));
+    assert!(!format!("{found:?}").contains("key-1"));
+    let plain = identify(json!({ "key": "k" })).unwrap().unwrap();
+    assert_eq!(plain.credential, "k");
+    let told = identify(json!({ "key": "$env://GONE" })).unwrap_err();
+    assert!(
+        told.to_string()
+            .ends_with("environment variable \"GONE\" is not set")
+    );
+    let disabled = json!({ "key": "$env://GONE", "_meta": { "disable": true } });
+    assert_eq!(identify(disabled), Ok(None));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plugin::{Host, Living, PluginFault, Registry};
+use plugin::{Environment, Host, Living, PluginFault, Registry};
 use serde::Deserialize;
 use serde_json::Value;
 use telemetry::metrics::Metrics;
@@ -51,9 +51,11 @@ impl Case {
     pub(crate) fn check(&self) -> Result<(), PluginFault> {
         let living = Living::default();
         let metrics = Metrics::default();
+        let environment = Environment::default();
         let host = Host {
             living: &living,
             metrics: &metrics,
+            environment: &environment,
             attributes: None,
             metadata: None,
             resource: "/routes/1",

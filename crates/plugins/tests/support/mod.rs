@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use plugin::{
-    ClientRequest, Compiled, Consumers, Ctx, End, Flow, Host, Living, RelayError, Reply, ReplyBody,
-    RequestBody, Step,
+    ClientRequest, Compiled, Consumers, Ctx, End, Environment, Flow, Host, Living, RelayError,
+    Reply, ReplyBody, RequestBody, Step,
 };
 use serde_json::Value;
 use telemetry::metrics::{Metrics, Settings};
@@ -46,6 +46,7 @@ impl Bench {
         let host = Host {
             living,
             metrics: &metrics,
+            environment: &Environment::default(),
             attributes: None,
             metadata: None,
             resource,

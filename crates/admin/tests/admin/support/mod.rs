@@ -10,7 +10,7 @@ use admin::{Access, AdminKey, Api, Limits, Live, PluginHost, Role, Service, Sour
 use config::document::{Draft, Entry};
 use config::source::{Store, StoreSource};
 use config::{Kind, Loaded, Secret};
-use plugin::{Living, Registry};
+use plugin::{Environment, Living, Registry};
 use serde_json::Value;
 use telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
@@ -118,6 +118,7 @@ pub(crate) fn plugin_host() -> PluginHost {
         registry: Arc::new(Registry::new(&PLUGINS, None)),
         living: Arc::new(Living::default()),
         metrics: Metrics::default(),
+        environment: Environment::default(),
         attributes: Arc::default(),
     }
 }

@@ -1,0 +1,204 @@
+//! References to secrets in a configuration, and the configuration with their values in place.
+//!
+//! Source: apache/apisix `apisix/secret.lua`, `apisix/core/env.lua`.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use config::fault::{dotted, pointer_to};
+use config::secret::is_reference;
+use serde_json::Value;
+
+use super::PluginFault;
+use crate::{ConfigError, Environment};
+
+/// A reference, and where it stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reference<'c> {
+    /// JSON pointer within the configuration.
+    pointer: String,
+    /// As written.
+    text: &'c str,
+}
+
+/// A configuration with the values of its references in place.
+pub(super) struct Resolved<'c> {
+    pub(super) config: Cow<'c, Value>,
+    /// Each reference with its value.
+    values: Vec<(Reference<'c>, String)>,
+}
+
+/// Every reference of a configuration, in its order.
+///
+/// Only whole texts are references, as in APISIX: `Bearer $env://KEY` is none.
+pub(super) fn references(config: &Value) -> Vec<Reference<'_>> {
+    let mut found = Vec::new();
+    each_text(config, "", &mut |pointer, text| {
+        if is_reference(text) {
+            found.push(Reference { pointer, text });
+        }
+    });
+    found
+}
+
+/// The places of texts that hold a reference among other characters, which nobody replaces.
+pub(super) fn embedded(config: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    each_text(config, "", &mut |pointer, text| {
+        if !is_reference(text) && text.match_indices('$').any(|(at, _)| starts(text, at)) {
+            found.push(dotted(&pointer));
+        }
+    });
+    found
+}
+
+fn starts(text: &str, at: usize) -> bool {
+    text.get(at..).is_some_and(is_reference)
+}
+
+/// Shows each text below `value` with its place.
+fn each_text<'c>(value: &'c Value, pointer: &str, see: &mut impl FnMut(String, &'c str)) {
+    match value {
+        Value::String(text) => see(pointer.to_owned(), text),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                each_text(item, &format!("{pointer}/{index}"), see);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                each_text(
+                    member,
+                    &format!("{pointer}{}", pointer_to([name.as_str()])),
+                    see,
+                );
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+// === impl Reference ===
+
+impl Reference<'_> {
+    /// Whether a fault at `pointer` can come from there being a reference instead of a value.
+    pub(super) fn excuses(&self, pointer: &str) -> bool {
+        is_within(&self.pointer, pointer) || is_within(pointer, &self.pointer)
+    }
+
+    /// What it refers to.
+    fn value(&self, environment: &Environment) -> Result<String, ConfigError> {
+        let value = value_of(self.text, environment).and_then(|value| {
+            let is_final = !is_reference(&value);
+            is_final
+                .then_some(value)
+                .ok_or_else(|| "it leads to another reference".to_owned())
+        });
+        value.map_err(|why| {
+            let path = dotted(&self.pointer);
+            ConfigError::at(
+                self.pointer.as_str(),
+                format!("{path}: no value for {}: {why}", self.text),
+            )
+        })
+    }
+}
+
+/// Whether the place `inner` is `outer` or inside it.
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The value of a reference, or why there is none.
+fn value_of(reference: &str, environment: &Environment) -> Result<String, String> {
+    let (scheme, rest) = reference.split_once("://").unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("$env") {
+        return Err(
+            "secret managers are not available in this version, expected $env://NAME".to_owned(),
+        );
+    }
+    let (name, member) = match rest.split_once('/') {
+        Some((name, member)) => (name, Some(member)),
+        None => (rest, None),
+    };
+    let value = environment
+        .get(name)
+        .ok_or_else(|| format!("environment variable \"{name}\" is not set"))?;
+    let Some(member) = member else {
+        return Ok(value.to_owned());
+    };
+    // The parser's own words are left out: they may repeat a piece of the secret.
+    let members = serde_json::from_str::<Value>(value).ok();
+    let members = members.as_ref().and_then(Value::as_object).ok_or_else(|| {
+        format!("expected a JSON object in environment variable \"{name}\", found something else")
+    })?;
+    match members.get(member) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        None | Some(Value::Null) => Err(format!(
+            "the JSON object in environment variable \"{name}\" has no member \"{member}\""
+        )),
+        Some(other) => Ok(other.to_string()),
+    }
+}
+
+// === impl Resolved ===
+
+impl<'c> Resolved<'c> {
+    /// Puts the values in place, on a copy.
+    ///
+    /// # Errors
+    /// The first reference that has no value.
+    pub(super) fn new(config: &'c Value, environment: &Environment) -> Result<Self, ConfigError> {
+        let mut whole = Cow::Borrowed(config);
+        let mut values = Vec::new();
+        for reference in references(config) {
+            let value = reference.value(environment)?;
+            if let Some(place) = whole.to_mut().pointer_mut(&reference.pointer) {
+                *place = Value::String(value.clone());
+            }
+            values.push((reference, value));
+        }
+        Ok(Self {
+            config: whole,
+            values,
+        })
+    }
+
+    /// Whether it differs from what was configured.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.values.is_empty()
+    }
+
+    /// A fault of the resolved configuration, without the values, which must not be told.
+    pub(super) fn veiled(&self, fault: PluginFault) -> PluginFault {
+        let PluginFault::Invalid {
+            name,
+            pointer,
+            mut detail,
+        } = fault
+        else {
+            return fault;
+        };
+        for (reference, value) in &self.values {
+            for shape in [value.clone(), format!("{value:?}"), json_text(value)] {
+                let shape = shape.trim_matches('"');
+                if !shape.is_empty() {
+                    detail = detail.replace(shape, reference.text);
+                }
+            }
+        }
+        PluginFault::Invalid {
+            name,
+            pointer,
+            detail,
+        }
+    }
+}
+
+fn json_text(value: &str) -> String {
+    Value::from(value).to_string()
+}

@@ -1,0 +1,101 @@
+use serde_json::{Value, json};
+
+use super::{Resolved, embedded, references};
+use crate::{Environment, PluginFault};
+
+fn environment() -> Environment {
+    let variables = [
+        ("KEY", "sk-1"),
+        (
+            "KEYS",
+            r#"{"openai": "sk-2", "n": 7, "account": {"a": 1}, "none": null}"#,
+        ),
+        ("OTHER", "$env://KEY"),
+        ("EMPTY", ""),
+    ];
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    variables.into_iter().map(owned).collect()
+}
+
+fn resolved(config: &Value) -> Value {
+    let resolved = Resolved::new(config, &environment()).expect("values");
+    resolved.config.into_owned()
+}
+
+fn refused(reference: &str) -> String {
+    let config = json!({ "a": [{ "b/c": reference }] });
+    let error = Resolved::new(&config, &environment())
+        .err()
+        .expect("a fault");
+    assert_eq!(error.pointer, "/a/0/b~1c");
+    let place = format!("a[0].b/c: no value for {reference}: ");
+    let why = error.message.strip_prefix(&place);
+    why.unwrap_or(&error.message).to_owned()
+}
+
+#[test]
+fn variables_stand_wherever_a_whole_text_names_them() {
+    let config = json!({ "a": { "b/c": "$env://KEY" }, "d": ["$ENV://KEYS/openai", 1], "e": "x" });
+    let expected = json!({ "a": { "b/c": "sk-1" }, "d": ["sk-2", 1], "e": "x" });
+    assert_eq!(resolved(&config), expected);
+    let found: Vec<_> = references(&config).iter().map(|one| one.text).collect();
+    assert_eq!(found, ["$env://KEY", "$ENV://KEYS/openai"]);
+}
+
+#[test]
+fn members_that_are_no_texts_come_as_json() {
+    let config = json!(["$env://KEYS/n", "$env://KEYS/account", "$env://EMPTY"]);
+    assert_eq!(resolved(&config), json!(["7", r#"{"a":1}"#, ""]));
+}
+
+#[test]
+fn a_configuration_without_references_is_not_copied() {
+    let config = json!({ "a": "Bearer $env://KEY", "b": "$remote_addr" });
+    let resolved = Resolved::new(&config, &environment()).expect("nothing to resolve");
+    assert!(!resolved.is_changed());
+    assert!(matches!(resolved.config, std::borrow::Cow::Borrowed(_)));
+}
+
+#[test]
+fn references_among_other_characters_are_found_out() {
+    let config = json!({ "auth": { "a": "Bearer $Env://KEY", "b": "$env://KEY", "c": "$x é$" } });
+    assert_eq!(embedded(&config), ["auth.a"]);
+}
+
+#[test]
+fn what_has_no_value_is_told_with_its_field() {
+    assert_eq!(
+        refused("$env://GONE"),
+        "environment variable \"GONE\" is not set"
+    );
+    assert_eq!(refused("$env://"), "environment variable \"\" is not set");
+    let missing = "the JSON object in environment variable \"KEYS\" has no member \"gone\"";
+    assert_eq!(refused("$env://KEYS/gone"), missing);
+    assert!(refused("$env://KEYS/none").ends_with("has no member \"none\""));
+    assert_eq!(
+        refused("$env://KEY/openai"),
+        "expected a JSON object in environment variable \"KEY\", found something else"
+    );
+    assert_eq!(
+        refused("$secret://vault/1/keys/openai"),
+        "secret managers are not available in this version, expected $env://NAME"
+    );
+    assert_eq!(refused("$env://OTHER"), "it leads to another reference");
+}
+
+#[test]
+fn values_are_not_told() {
+    let variables = [("KEY".to_owned(), "a\"b\n".to_owned())];
+    let environment = Environment::from_iter(variables);
+    assert_eq!(format!("{environment:?}"), "Environment(1 variables)");
+    let config = json!({ "key": "$env://KEY" });
+    let resolved = Resolved::new(&config, &environment).expect("a value");
+    let fault = PluginFault::Invalid {
+        name: "p".to_owned(),
+        pointer: "/key".to_owned(),
+        detail: format!("found {0}, {0:?}, or {1}", "a\"b\n", json!("a\"b\n")),
+    };
+    let told = resolved.veiled(fault).to_string();
+    let expected = "found $env://KEY, \"$env://KEY\", or \"$env://KEY\"";
+    assert!(told.ends_with(expected), "{told}");
+}
