@@ -150,6 +150,10 @@ impl Visit {
             ReplyBody::Full(bytes) => self.whole(bytes),
             ReplyBody::Relay(relay) => {
                 let left = relay.length().filter(|_| self.watchers.is_empty());
+                if left == Some(0) {
+                    // Nobody asks for a piece of a body that has none.
+                    self.end = Some(End::Complete);
+                }
                 Payload::Relay { relay, left }
             }
         };

@@ -7,7 +7,7 @@ use plugin::Template;
 use serde_json::{Value, json};
 use telemetry::log_sink::LogSink;
 
-use crate::support::House;
+use crate::support::{House, Upstream};
 
 /// The lines that these requests leave.
 async fn lines(name: &str, format: LogFormat, paths: &[&str]) -> Vec<String> {
@@ -56,4 +56,30 @@ async fn each_request_leaves_one_line_of_text() {
         Template::new("$remote_addr \"$request\" $status $body_bytes_sent $sent_http_x_host");
     let lines = lines("text", LogFormat::Text(template), &["/x"]).await;
     assert_eq!(lines, ["127.0.0.1 \"GET /x HTTP/1.1\" 200 5 127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn an_upstream_answer_without_a_body_is_no_lost_client() {
+    let upstream = Upstream::open().await;
+    let house = House::open(json!({
+        "routes": [{ "id": "r1", "uri": "/*", "upstream": { "nodes": { upstream.node(): 1 } } }]
+    }))
+    .await;
+    let answered = async {
+        let mut upstream = upstream.accept().await;
+        upstream.read_until("\r\n\r\n").await;
+        upstream
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        upstream
+    };
+    let (answer, _upstream) = tokio::join!(house.get("/x"), answered);
+    assert_eq!(answer.header("content-length"), Some("0"));
+    let workshop = Arc::clone(&house.workshop);
+    house.stop().await.expect("an end");
+    let metrics = workshop.metrics.encode();
+    assert!(
+        !metrics.contains("tollgate_client_disconnects_total 1"),
+        "{metrics}"
+    );
 }
