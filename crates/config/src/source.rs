@@ -66,3 +66,15 @@ impl Source {
         matches!(self, Self::Store(_))
     }
 }
+
+/// Runs work that blocks on a thread that may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // the runtime is shutting down, and this future with it
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 pub use read::{FileFault, FileReason, read_document};
 
+use super::blocking;
 use crate::document::{Document, Loaded};
 use crate::substitute::Environment;
 
@@ -78,7 +79,11 @@ impl FileSource {
         let text = tokio::fs::read_to_string(&self.path).await;
         let text = text.map_err(|error| FileFault::unreadable(&self.path, &error))?;
         let revision = self.loads + 1;
-        let loaded = read_document(&self.path, &text, &self.environment, &self.last, revision)?;
+        let (path, last) = (self.path.clone(), Arc::clone(&self.last));
+        let environment = Arc::clone(&self.environment);
+        // a large file takes long enough for clients to notice
+        let reading = move || read_document(&path, &text, &environment, &last, revision);
+        let loaded = blocking(reading).await?;
         self.loads = revision;
         self.last = Arc::clone(&loaded.document);
         Ok(loaded)

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::blocking;
 use super::store::{PREFIX, Store, StoreError, value_of};
 use crate::document::{Document, Draft, Entry, Loaded};
 use crate::resource::Kind;
@@ -79,18 +80,6 @@ impl StoreSource {
                 () = expiry => {}
             }
         }
-    }
-}
-
-/// Runs work that blocks on a thread that may.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // the runtime is shutting down, and this future with it
-            Err(_) => std::future::pending().await,
-        },
     }
 }
 
