@@ -160,6 +160,12 @@ impl Instance {
         self.upstream.is_some()
     }
 
+    /// Host and port of its upstream; `None` without a host.
+    pub fn address(&self) -> Option<(&Arc<str>, u16)> {
+        let upstream = self.upstream.as_ref()?;
+        Some((&upstream.host, upstream.origin.port()))
+    }
+
     /// How a known dialect is sent; `None` for those of no known dialect.
     pub(crate) fn target(&self, bridge: bridge::Bridge) -> Option<&Target> {
         match bridge {

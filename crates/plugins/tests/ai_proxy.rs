@@ -549,6 +549,7 @@ async fn connections_outlive_a_change_of_the_configuration() {
     let next = stage.bench.next("/routes/1", "ai-proxy", &changed);
     next.send(post("/v1/chat/completions", CHAT, &[])).await;
     assert_eq!(stage.received().json()["model"], "other");
+    assert_eq!(next.living().all::<net::Origin>().len(), 1);
     assert_eq!(stage.upstream.journal().stats().connections, 1);
 }
 

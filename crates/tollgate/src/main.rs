@@ -11,6 +11,7 @@ mod cli;
 mod demo;
 mod house;
 mod logging;
+mod probing;
 mod serve;
 mod signals;
 mod translate;

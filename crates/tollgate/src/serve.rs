@@ -21,6 +21,7 @@ use crate::apply::Applier;
 use crate::banner::Banner;
 use crate::certificates::Certificates;
 use crate::house::House;
+use crate::probing;
 use crate::signals::{Signal, Signals};
 use crate::translate;
 
@@ -114,6 +115,7 @@ pub(crate) async fn serve(
     let mut tasks = operators.serve(bound);
     tasks.spawn(applier.follow());
     tasks.spawn(upkeep(Arc::clone(&house)));
+    tasks.spawn(probing::probe(Arc::clone(&house)));
     eprint_banner(&banner);
 
     let reopen = || reopen(&house, sink.as_deref());

@@ -1,14 +1,41 @@
 //! Health checks of an instance, as the operator writes them.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use net::health::{Fall, Probe, ProbeKind, Rise};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use plugin::ConfigError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// What a query argument may hold as it is.
+const ARGUMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Who is probed, and with which credentials.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) host: &'a Arc<str>,
+    pub(crate) port: u16,
+    /// Headers that authenticate: name and value.
+    pub(crate) headers: &'a [(String, String)],
+    /// Query arguments that authenticate: name and value.
+    pub(crate) query: &'a [(String, String)],
+}
 
 /// Health checks of an instance.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub(crate) struct Checks {
     /// Probes that the gateway sends.
-    #[expect(dead_code, reason = "checked here, used where instances are probed")]
     active: Active,
     /// Judgement by real traffic; not looked into, as APISIX has it for instances.
     #[serde(default)]
@@ -32,7 +59,7 @@ pub(crate) enum Kind {
 /// The method of a probe.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-pub(crate) enum Method {
+pub(crate) enum Verb {
     #[default]
     Get,
     Post,
@@ -63,7 +90,7 @@ pub(crate) struct Active {
     #[schemars(range(min = 1, max = 65535))]
     port: Option<u16>,
     /// The method of a probe.
-    http_method: Method,
+    http_method: Verb,
     /// The path that a probe asks for.
     http_path: String,
     /// The body of a probe.
@@ -115,6 +142,175 @@ pub(crate) struct Unhealthy {
     timeouts: u8,
 }
 
+// === impl Checks ===
+
+impl Checks {
+    /// The probe of a target.
+    ///
+    /// # Errors
+    /// When the time, the path or a header cannot be used.
+    pub(crate) fn probe(&self, target: Target<'_>) -> Result<Probe, ConfigError> {
+        let active = &self.active;
+        let is_address = target.host.parse::<IpAddr>().is_ok();
+        let server_name = if is_address {
+            active.host.as_deref().map(Into::into)
+        } else {
+            Some(target.host.clone())
+        };
+        Ok(Probe {
+            kind: active.r#type.into(),
+            host: target.host.clone(),
+            port: active.port.unwrap_or(target.port),
+            server_name,
+            method: active.http_method.method(),
+            path: active.path(target.query)?,
+            headers: active.headers(target.headers)?,
+            body: Bytes::from(active.http_req_body.clone()),
+            verify: active.https_verify_certificate,
+            timeout: active.timeout()?,
+            concurrency: active.concurrency as usize,
+            rise: active.healthy.rise(),
+            fall: active.unhealthy.fall(),
+        })
+    }
+}
+
+// === impl Kind ===
+
+impl From<Kind> for ProbeKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Http => Self::Http,
+            Kind::Https => Self::Https,
+            Kind::Tcp => Self::Tcp,
+        }
+    }
+}
+
+// === impl Verb ===
+
+impl Verb {
+    fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+            Self::Patch => Method::PATCH,
+            Self::Head => Method::HEAD,
+            Self::Options => Method::OPTIONS,
+            Self::Connect => Method::CONNECT,
+            Self::Trace => Method::TRACE,
+            Self::Purge => Method::from_bytes(b"PURGE").unwrap_or_default(),
+        }
+    }
+}
+
+// === impl Active ===
+
+impl Active {
+    fn timeout(&self) -> Result<Duration, ConfigError> {
+        let timeout = Duration::try_from_secs_f64(self.timeout).unwrap_or_default();
+        if timeout.is_zero() {
+            return Err(ConfigError::at(
+                "/checks/active/timeout",
+                format!(
+                    "checks.active.timeout: expected seconds above 0, found {}",
+                    self.timeout
+                ),
+            ));
+        }
+        Ok(timeout)
+    }
+
+    /// The path, and the arguments that authenticate after those it has.
+    fn path(&self, query: &[(String, String)]) -> Result<PathAndQuery, ConfigError> {
+        let mut path = self.http_path.clone();
+        for (name, value) in query {
+            path.push(if path.contains('?') { '&' } else { '?' });
+            path.extend(utf8_percent_encode(name, ARGUMENT));
+            path.push('=');
+            path.extend(utf8_percent_encode(value, ARGUMENT));
+        }
+        let wrong = || {
+            ConfigError::at(
+                "/checks/active/http_path",
+                format!(
+                    "checks.active.http_path: expected a path that begins with /, found {:?}",
+                    self.http_path
+                ),
+            )
+        };
+        if !path.starts_with('/') {
+            return Err(wrong());
+        }
+        PathAndQuery::try_from(path).map_err(|_| wrong())
+    }
+
+    /// The configured lines, and the headers that authenticate unless a line says the same.
+    fn headers(&self, auth: &[(String, String)]) -> Result<HeaderMap, ConfigError> {
+        let mut headers = HeaderMap::new();
+        for (index, line) in self.req_headers.iter().flatten().enumerate() {
+            let header = line
+                .split_once(':')
+                .and_then(|(name, value)| header(name, value));
+            let Some((name, value)) = header else {
+                return Err(ConfigError::at(
+                    format!("/checks/active/req_headers/{index}"),
+                    format!(
+                        "checks.active.req_headers[{}]: expected a line such as X-Probe: 1",
+                        index + 1
+                    ),
+                ));
+            };
+            headers.append(name, value);
+        }
+        for (name, value) in auth {
+            // What cannot be sent is refused where the instance itself is compiled.
+            let Some((name, value)) = header(name, value) else {
+                continue;
+            };
+            if headers.get_all(&name).iter().all(|known| known != value) {
+                headers.append(name, value);
+            }
+        }
+        Ok(headers)
+    }
+}
+
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+    let mut value = HeaderValue::from_str(value.trim()).ok()?;
+    value.set_sensitive(true);
+    Some((name, value))
+}
+
+// === impl Healthy ===
+
+impl Healthy {
+    fn rise(&self) -> Rise {
+        Rise {
+            interval: Duration::from_secs(self.interval.into()),
+            statuses: self.http_statuses.clone(),
+            successes: self.successes,
+        }
+    }
+}
+
+// === impl Unhealthy ===
+
+impl Unhealthy {
+    fn fall(&self) -> Fall {
+        Fall {
+            interval: Duration::from_secs(self.interval.into()),
+            statuses: self.http_statuses.clone(),
+            http_failures: self.http_failures,
+            tcp_failures: self.tcp_failures,
+            timeouts: self.timeouts,
+        }
+    }
+}
+
 // === defaults ===
 
 impl Default for Active {
@@ -125,7 +321,7 @@ impl Default for Active {
             concurrency: 10,
             host: None,
             port: None,
-            http_method: Method::default(),
+            http_method: Verb::default(),
             http_path: "/".to_owned(),
             http_req_body: String::new(),
             https_verify_certificate: true,

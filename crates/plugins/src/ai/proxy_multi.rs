@@ -4,6 +4,7 @@
 
 mod balance;
 mod config;
+mod health;
 mod key;
 mod rules;
 
@@ -18,6 +19,7 @@ use plugin::{ConfigError, Ctx, Fault, Flow, Host, Phases, Plugin, Say, Step, Who
 use super::placed;
 use balance::Balance;
 use config::{Algorithm, Config, InstanceConfig};
+use health::Wellness;
 use key::HashKey;
 
 /// Forwards AI requests to one of several models, and to another when it fails.
@@ -25,6 +27,7 @@ use key::HashKey;
 pub(crate) struct AiProxyMulti {
     instances: Box<[Instance]>,
     balance: Arc<Balance>,
+    wellness: Wellness,
     /// What `chash` chooses by.
     key: Option<HashKey>,
     terms: Terms,
@@ -50,9 +53,9 @@ impl Plugin for AiProxyMulti {
 
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
         let limits = config.transport.limits();
-        let instances = compile_instances(&config.instances, &limits, host)?;
+        let (instances, wellness) = compile_instances(&config.instances, &limits, host)?;
         rules::judge_balancer(&config)?;
-        warn(&config.instances, &instances, host.resource);
+        warn(&instances, host.resource);
         let algorithm = config.balancer.algorithm;
         let identity = Balance::identity(host.resource, &config.instances, algorithm);
         let make = || Ok::<_, Infallible>(Balance::new(&config.instances, algorithm));
@@ -75,6 +78,7 @@ impl Plugin for AiProxyMulti {
             },
             instances,
             balance,
+            wellness,
         })
     }
 
@@ -109,11 +113,12 @@ impl Plugin for AiProxyMulti {
 }
 
 impl AiProxyMulti {
-    /// Chooses an instance that is not in `tried`.
+    /// Chooses an instance that is well and not in `tried`.
     fn pick(&self, ctx: &Ctx, tried: &Tried) -> Option<usize> {
+        let avoided = self.wellness.avoided(tried);
         match &self.key {
-            Some(key) => self.balance.pick(key.of(ctx).as_bytes(), tried),
-            None => self.balance.pick(b"", tried),
+            Some(key) => self.balance.pick(key.of(ctx).as_bytes(), &avoided),
+            None => self.balance.pick(b"", &avoided),
         }
     }
 
@@ -130,8 +135,9 @@ fn compile_instances(
     configs: &[InstanceConfig],
     limits: &Limits,
     host: &Host<'_>,
-) -> Result<Box<[Instance]>, ConfigError> {
+) -> Result<(Box<[Instance]>, Wellness), ConfigError> {
     let mut instances = Vec::with_capacity(configs.len());
+    let mut checkers = Vec::with_capacity(configs.len());
     for (index, config) in configs.iter().enumerate() {
         rules::judge_instance(configs, index)?;
         let place = format!("/instances/{index}");
@@ -142,25 +148,27 @@ fn compile_instances(
         let settings = config.target.settings(config.name.as_str().into());
         let settings = settings.map_err(within)?;
         let instance = Instance::new(&settings, limits, host.living);
-        instances.push(instance.map_err(|error| within(placed(&error)))?);
+        let instance = instance.map_err(|error| within(placed(&error)))?;
+        let checker = match &config.checks {
+            // A single instance is asked whatever is known of it.
+            Some(checks) if configs.len() > 1 => {
+                health::checker(checks, (index, &instance), &settings, host).map_err(within)?
+            }
+            _ => None,
+        };
+        checkers.push(checker);
+        instances.push(instance);
     }
-    Ok(instances.into())
+    Ok((instances.into(), Wellness::new(checkers)))
 }
 
 /// Says what is accepted and does not do what one may expect.
-fn warn(configs: &[InstanceConfig], instances: &[Instance], resource: &str) {
+fn warn(instances: &[Instance], resource: &str) {
     for instance in instances.iter().filter(|instance| !instance.has_host()) {
         tracing::warn!(
             resource,
             instance = &**instance.name(),
             "no override.endpoint: every request to this instance will fail"
-        );
-    }
-    if configs.iter().any(|config| config.checks.is_some()) {
-        tracing::warn!(
-            resource,
-            "checks: instances are not probed in this version, failures are met by fallback_strategy \
-             only"
         );
     }
 }

@@ -3,6 +3,7 @@
 
 mod fallback;
 mod faults;
+mod health;
 mod opening;
 mod pick;
 mod stage;

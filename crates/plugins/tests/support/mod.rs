@@ -41,6 +41,11 @@ impl Bench {
         Self::sharing(&self.living, resource, name, config)
     }
 
+    /// What outlives its snapshot.
+    pub(crate) fn living(&self) -> &Arc<Living> {
+        &self.living
+    }
+
     fn sharing(living: &Arc<Living>, resource: &str, name: &str, config: &Value) -> Self {
         let metrics = Metrics::new(&Settings::default()).expect("default settings");
         let host = Host {

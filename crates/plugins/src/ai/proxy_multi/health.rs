@@ -1,0 +1,115 @@
+//! Which instances are well.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use ai::{Instance, InstanceSettings};
+use net::health::{Checker, Probe, Prober};
+use net::pick::Tried;
+use plugin::{ConfigError, Host};
+
+use crate::ai::checks::{Checks, Target};
+
+/// What is known of the instances' health, in the order of the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Wellness {
+    /// `None` for an instance without checks: it always counts as well.
+    checkers: Box<[Option<Arc<Checker>>]>,
+}
+
+// === impl Wellness ===
+
+impl Wellness {
+    pub(super) fn new(checkers: Vec<Option<Arc<Checker>>>) -> Self {
+        let is_checked = checkers.iter().any(Option::is_some);
+        Self {
+            checkers: if is_checked {
+                checkers.into()
+            } else {
+                Box::default()
+            },
+        }
+    }
+
+    /// `tried`, and with it the instances that are not well; when none is well, health says nothing.
+    pub(super) fn avoided(&self, tried: &Tried) -> Tried {
+        let is_sick = |checker: &Option<Arc<Checker>>| {
+            checker.as_ref().is_some_and(|checker| !checker.is_usable())
+        };
+        let mut avoided = tried.clone();
+        let mut is_any_well = self.checkers.is_empty();
+        for (index, checker) in self.checkers.iter().enumerate() {
+            if is_sick(checker) {
+                avoided.add(index);
+            } else {
+                is_any_well = true;
+            }
+        }
+        if is_any_well { avoided } else { tried.clone() }
+    }
+}
+
+/// The checker of the instance at `index`; one target is probed once, whoever names it.
+///
+/// # Errors
+/// What [`Checks::probe`] refuses.
+pub(super) fn checker(
+    checks: &Checks,
+    (index, instance): (usize, &Instance),
+    settings: &InstanceSettings,
+    host: &Host<'_>,
+) -> Result<Option<Arc<Checker>>, ConfigError> {
+    let Some((name, port)) = instance.address() else {
+        return Ok(None);
+    };
+    let probe = checks.probe(Target {
+        host: name,
+        port,
+        headers: &settings.headers,
+        query: &settings.query,
+    })?;
+    let identity = identity(&probe);
+    let living = host.living.all::<Prober>();
+    let before = living.iter().find(|other| {
+        let other = other.probe();
+        other.host == probe.host && other.port == probe.port
+    });
+    let Ok(prober) = host.living.share(&identity, || {
+        Ok::<_, Infallible>(Prober::new(probe, before.map(AsRef::as_ref)))
+    });
+    let name = format!(
+        "upstream#{}#plugins['ai-proxy-multi'].instances[{index}]",
+        host.resource
+    );
+    let identity = format!("{name} {identity}");
+    let Ok(checker) = host.living.share(&identity, || {
+        Ok::<_, Infallible>(Checker::new(name, prober))
+    });
+    Ok(Some(checker))
+}
+
+/// What makes two probes the same. Credentials are in it as a checksum only.
+fn identity(probe: &Probe) -> String {
+    let mut hasher = DefaultHasher::new();
+    for (name, value) in &probe.headers {
+        (name.as_str(), value.as_bytes()).hash(&mut hasher);
+    }
+    probe.path.as_str().hash(&mut hasher);
+    probe.body.hash(&mut hasher);
+    let mut identity = format!("{}:{} {:016x}", probe.host, probe.port, hasher.finish());
+    _ = write!(
+        identity,
+        " {:?} {:?} {} {} {:?} {} {:?} {:?}",
+        probe.kind,
+        probe.server_name,
+        probe.method,
+        probe.verify,
+        probe.timeout,
+        probe.concurrency,
+        probe.rise,
+        probe.fall,
+    );
+    identity
+}

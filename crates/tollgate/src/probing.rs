@@ -1,0 +1,73 @@
+//! Asking targets how they are, for as long as a configuration names them.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use net::health::{Change, Checker, Prober};
+use telemetry::metrics::Metrics;
+use tokio::task::JoinSet;
+
+use crate::house::House;
+
+/// How often it is looked who is due.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How many of those pass between two updates of the metric.
+const TICKS_TOLD: u32 = 10;
+
+/// A node under the name that the metric knows it by.
+type Told = BTreeSet<(String, SocketAddr)>;
+
+/// Runs the turns of every prober of the house.
+pub(crate) async fn probe(house: Arc<House>) {
+    let mut turns = JoinSet::new();
+    let mut told = Told::new();
+    for tick in (0..TICKS_TOLD).cycle() {
+        tokio::time::sleep(TICK).await;
+        while turns.try_join_next().is_some() {}
+        let probers = house.living.all::<Prober>();
+        for prober in probers.into_iter().filter(|prober| prober.is_due()) {
+            turns.spawn(async move {
+                let changes = prober.turn().await;
+                tell_changes(&prober, &changes);
+            });
+        }
+        if tick == 0 {
+            told = tell_metrics(&house.metrics, &house.living.all::<Checker>(), &told);
+        }
+    }
+}
+
+fn tell_changes(prober: &Prober, changes: &[Change]) {
+    let host = &*prober.probe().host;
+    for Change { address, usable } in changes {
+        let address = address.map(tracing::field::display);
+        if *usable {
+            tracing::info!(host, address, "a target is healthy again");
+        } else {
+            tracing::warn!(host, address, "a target is unhealthy");
+        }
+    }
+}
+
+/// Sets the state of every node that is known, and forgets those that are not any more.
+fn tell_metrics(metrics: &Metrics, checkers: &[Arc<Checker>], before: &Told) -> Told {
+    let mut told = Told::new();
+    for checker in checkers {
+        for node in checker.prober().nodes() {
+            let Some(address) = node.address else {
+                continue;
+            };
+            let usable = node.health.state.is_usable();
+            let ip = address.ip().to_string();
+            metrics.set_upstream_status(checker.name(), &ip, address.port(), usable);
+            told.insert((checker.name().to_owned(), address));
+        }
+    }
+    for (name, address) in before.difference(&told) {
+        metrics.remove_upstream_status(name, &address.ip().to_string(), address.port());
+    }
+    told
+}
