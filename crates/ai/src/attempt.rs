@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body;
 use llm::{Dialect, Ended};
 use net::{Answer, NetError};
@@ -127,7 +127,12 @@ async fn judge(
                 record_reason(ctx, "not_json");
                 return Err(hold::no_json());
             }
-            ReplyBody::Full(bytes)
+            if ctx.request.method == Method::HEAD {
+                // There never was a body whose length could be told.
+                ReplyBody::Empty
+            } else {
+                ReplyBody::Full(bytes)
+            }
         }
         Way::Events | Way::Raw => {
             let events = matches!(way, Way::Events);

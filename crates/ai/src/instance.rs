@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use llm::{Dialect, Origin as Home, Provider, TokenCap, bridge};
 use net::{NetError, Origin, OriginSettings, Scheme};
 use plugin::Living;
@@ -224,6 +224,22 @@ fn upstream(
     }))
 }
 
+/// Headers that say whom a request is for and where it ends: only the connection knows that.
+///
+/// compat: apache/apisix drops host, content-length and accept-encoding from `auth.header` as from
+/// the client's headers.
+const CONNECTIONS_OWN: [HeaderName; 9] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::ACCEPT_ENCODING,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+];
+
 fn headers(pairs: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, InstanceError> {
     let one = |(name, value): &(String, String)| {
         let fault = || InstanceError::Header { name: name.clone() };
@@ -234,7 +250,12 @@ fn headers(pairs: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>,
             sent,
         ))
     };
-    pairs.iter().map(one).collect()
+    let mut sent = pairs
+        .iter()
+        .map(one)
+        .collect::<Result<Vec<_>, InstanceError>>()?;
+    sent.retain(|(name, _)| !CONNECTIONS_OWN.contains(name));
+    Ok(sent)
 }
 
 /// Options, then the token limit, then patches, then the provider's own removal: later wins.

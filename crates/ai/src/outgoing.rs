@@ -109,11 +109,41 @@ fn record_facts(ctx: &mut Ctx, protocol: &dyn Protocol, outgoing: &Bytes) {
     exchange.end_user = facts.end_user.unwrap_or_default();
 }
 
+/// The path that routes saw, with its own percent codes where they mean the same.
+///
+/// A slash inside a segment (`%2F`) and bytes that are no text survive only in what the client
+/// wrote. What reads differently once decoded is sent as routes saw it.
+fn client_path<'c>(written: &str, seen: &'c str) -> Cow<'c, str> {
+    if !written.contains('%') {
+        return percent::encode_path(seen.as_bytes());
+    }
+    let mut segments: Vec<String> = Vec::new();
+    let mut ends_open = false;
+    for segment in written.split('/').skip(1) {
+        let decoded = percent::decode(segment);
+        ends_open = matches!(&*decoded, b"" | b"." | b"..");
+        match &*decoded {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            other => segments.push(percent::encode_path(other).replace('/', "%2F")),
+        }
+    }
+    if ends_open {
+        segments.push(String::new());
+    }
+    let path = format!("/{}", segments.join("/"));
+    if String::from_utf8_lossy(&percent::decode(&path)) == seen {
+        Cow::Owned(path)
+    } else {
+        percent::encode_path(seen.as_bytes())
+    }
+}
+
 /// The client's own path unless the endpoint has one, and the client's arguments after ours.
 fn passthrough_target(ctx: &Ctx, instance: &Instance) -> Result<(Arc<str>, PathAndQuery), Fault> {
     let path = match &instance.path {
         Some(path) => path.clone(),
-        None => percent::encode_path(ctx.request.path.as_bytes()).into(),
+        None => client_path(ctx.request.uri.path(), &ctx.request.path).into(),
     };
     let theirs: Vec<_> = arguments(ctx.request.uri.query().unwrap_or_default())
         .filter(|given| instance.auth_query.iter().all(|own| own.name != given.name))
