@@ -44,8 +44,8 @@ enum Payload {
         /// Bytes to come, when known.
         left: Option<u64>,
     },
-    /// A plugin failed on the body after the head was settled.
-    Broken,
+    /// Nothing more can come; the error is given at the next poll.
+    Broken(RelayError),
     Sent,
 }
 
@@ -163,7 +163,7 @@ impl Visit {
     fn whole(&mut self, bytes: Bytes) -> Payload {
         let Ok(bytes) = self.show_whole(bytes) else {
             self.client.core.metrics.panic_caught();
-            return Payload::Broken;
+            return Payload::Broken(RelayError::Refused);
         };
         if bytes.is_empty() {
             self.end = Some(End::Complete);
@@ -203,7 +203,12 @@ impl Visit {
                 self.client.core.metrics.panic_caught();
                 Poll::Ready(Some(Err(RelayError::Refused)))
             }),
-            Payload::Broken => Poll::Ready(Some(Err(RelayError::Refused))),
+            Payload::Broken(error) => {
+                let error = *error;
+                self.end = Some(End::Cut);
+                tracing::debug!(%error, "answer cut");
+                return Poll::Ready(Some(Err(error)));
+            }
             Payload::Unanswered | Payload::Sent => Poll::Ready(None),
         };
         match &outcome {
@@ -212,8 +217,15 @@ impl Visit {
                 self.ctx.sent.bytes += length as u64;
             }
             Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(%error, "answer cut");
+                // An error makes the server drop what it has not written yet, but writes all when
+                // nothing is ready: so what came before the cut reaches the client first.
+                let broken = Payload::Broken(*error);
+                if let Payload::Relay { relay, .. } = std::mem::replace(&mut self.body, broken) {
+                    self.close_relay(ReplyBody::Relay(relay), End::Cut);
+                }
                 self.end = Some(End::Cut);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             Poll::Ready(None) => self.end = self.end.or(Some(End::Complete)),
             Poll::Pending => {}
@@ -272,7 +284,7 @@ impl Visit {
             Payload::Unanswered | Payload::Sent => Some(0),
             Payload::Full(bytes) => Some(bytes.len() as u64),
             Payload::Relay { left, .. } => *left,
-            Payload::Broken => None,
+            Payload::Broken(_) => None,
         }
     }
 
@@ -352,7 +364,7 @@ impl std::fmt::Debug for Payload {
             Self::Unanswered => "Unanswered",
             Self::Full(_) => "Full",
             Self::Relay { .. } => "Relay",
-            Self::Broken => "Broken",
+            Self::Broken(_) => "Broken",
             Self::Sent => "Sent",
         })
     }

@@ -320,6 +320,22 @@ async fn an_answer_that_is_cut_short_never_looks_complete() {
 }
 
 #[tokio::test]
+async fn what_came_in_the_same_read_as_the_cut_still_reaches_the_client() {
+    let upstream = Upstream::open().await;
+    let house = House::open(one(&upstream.node())).await;
+    let mut client = house.raw().await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut server = upstream.accept().await;
+    server.read_until("\r\n\r\n").await;
+    server
+        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense")
+        .await;
+    let answer = client.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer:?}");
+    assert!(answer.ends_with("3\r\nabc\r\n"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_head_request_passes_the_length_on() {
     let upstream = Upstream::open().await;
     let house = House::open(one(&upstream.node())).await;
