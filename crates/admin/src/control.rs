@@ -26,6 +26,8 @@ use crate::server::Service;
 use config::Kind;
 use config::check::schema;
 
+pub use health::{Checked, CheckedNode, Checks, Counter};
+
 /// What the gateway is, for its status.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -54,6 +56,7 @@ pub struct Control {
     facts: Arc<Facts>,
     draining: watch::Receiver<bool>,
     reload: Arc<Notify>,
+    checks: Checks,
 }
 
 // === impl Control ===
@@ -76,7 +79,14 @@ impl Control {
             facts: Arc::new(facts),
             draining,
             reload,
+            checks: Checks::default(),
         }
+    }
+
+    /// The same, telling of what is probed too.
+    #[must_use]
+    pub fn with_checks(self, checks: Checks) -> Self {
+        Self { checks, ..self }
     }
 
     fn respond(&self, call: &Call, wants_html: bool) -> Reply {
@@ -91,8 +101,10 @@ impl Control {
             ["status"] => status::whole(self),
             ["status", "ready"] => status::ready(self),
             ["v1", "schema"] => self.schemas(),
-            ["v1", "healthcheck"] => health::all(wants_html),
-            ["v1", "healthcheck", kind, id] => health::one(&self.live.document(), kind, id),
+            ["v1", "healthcheck"] => health::all(&self.checks, wants_html),
+            ["v1", "healthcheck", kind, id] => {
+                health::one(&self.checks, &self.live.document(), kind, id)
+            }
             ["v1", plural] => resources::all(&self.live.document(), plural),
             ["v1", singular, id] => resources::one(&self.live.document(), singular, id),
             _ => not_found(),

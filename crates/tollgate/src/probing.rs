@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::health::{Change, Checker, Prober};
+use admin::control::{Checked, CheckedNode, Checks, Counter};
+use net::health::{Change, Checker, Node, Prober};
 use telemetry::metrics::Metrics;
 use tokio::task::JoinSet;
 
@@ -37,6 +38,42 @@ pub(crate) async fn probe(house: Arc<House>) {
         if tick == 0 {
             told = tell_metrics(&house.metrics, &house.living.all::<Checker>(), &told);
         }
+    }
+}
+
+/// What the control API tells of the probers.
+pub(crate) fn checks(house: Arc<House>) -> Checks {
+    Checks::new(move || {
+        let checkers = house.living.all::<Checker>();
+        checkers.iter().map(|checker| checked(checker)).collect()
+    })
+}
+
+fn checked(checker: &Checker) -> Checked {
+    let probe = checker.prober().probe();
+    let node = |node: Node| {
+        let counters = node.health.counters;
+        CheckedNode {
+            ip: node.address.map_or_else(
+                || probe.host.to_string(),
+                |address| address.ip().to_string(),
+            ),
+            port: probe.port,
+            hostname: probe.host.to_string(),
+            status: node.health.state.name(),
+            counter: Counter {
+                success: counters.success,
+                http_failure: counters.http_failure,
+                tcp_failure: counters.tcp_failure,
+                timeout_failure: counters.timeout_failure,
+            },
+        }
+    };
+    Checked {
+        name: checker.name().to_owned(),
+        instance: checker.label().to_owned(),
+        r#type: probe.kind.name(),
+        nodes: checker.prober().nodes().into_iter().map(node).collect(),
     }
 }
 

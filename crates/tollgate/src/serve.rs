@@ -171,7 +171,8 @@ impl Operators {
         let never = std::future::pending;
         if let Some(listener) = bound.control {
             let registry = Arc::clone(&house.registry);
-            let control = Control::new(Live::new(live), registry, facts, draining, reload);
+            let control = Control::new(Live::new(live), registry, facts, draining, reload)
+                .with_checks(probing::checks(Arc::clone(&house)));
             let listener = listener.into_inner();
             tasks.spawn(server::serve(listener, Arc::new(control), limits, never()));
         }

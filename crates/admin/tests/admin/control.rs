@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use admin::control::{Checked, CheckedNode, Checks, Counter};
 use admin::{Control, Export, Facts, Listener, Live};
 use config::document::{Draft, Entry};
 use config::{Kind, Loaded};
@@ -20,6 +21,10 @@ struct Panel {
 
 impl Panel {
     async fn new(first: Option<Loaded>) -> Self {
+        Self::with_checks(first, Checks::default()).await
+    }
+
+    async fn with_checks(first: Option<Loaded>, checks: Checks) -> Self {
         let (loaded, live) = live(first);
         let (draining, drains) = watch::channel(false);
         let reload = Arc::new(Notify::new());
@@ -32,7 +37,8 @@ impl Panel {
             }],
         };
         let registry = plugin_host().registry;
-        let control = Control::new(live, registry, facts, drains, Arc::clone(&reload));
+        let control =
+            Control::new(live, registry, facts, drains, Arc::clone(&reload)).with_checks(checks);
         Self {
             client: Client::new(listen(control).await),
             loaded,
@@ -257,4 +263,63 @@ fn nothing_is_served_before_the_first_configuration() {
     let live = Live::new(receiver);
     assert!(live.loaded().is_none());
     assert!(live.document().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_probed_is_told_as_a_whole_and_by_resource() {
+    let node = |ip: &str, status| CheckedNode {
+        ip: ip.to_owned(),
+        port: 443,
+        hostname: "models.example".to_owned(),
+        status,
+        counter: Counter {
+            success: 0,
+            http_failure: 2,
+            tcp_failure: 0,
+            timeout_failure: 1,
+        },
+    };
+    let checked = move |index: usize, nodes| Checked {
+        name: format!("upstream#/routes/1#plugins['ai-proxy-multi'].instances[{index}]"),
+        instance: format!("i{index}"),
+        r#type: "https",
+        nodes,
+    };
+    let checks = Checks::new(move || {
+        vec![
+            checked(1, vec![node("10.0.0.2", "healthy")]),
+            checked(0, vec![node("10.0.0.1", "unhealthy")]),
+        ]
+    });
+    let panel = Panel::with_checks(Some(loaded()), checks).await;
+    let told = |ip: &str, status: &str| {
+        json!({
+            "ip": ip, "port": 443, "hostname": "models.example", "status": status,
+            "counter": { "success": 0, "http_failure": 2, "tcp_failure": 0, "timeout_failure": 1 },
+        })
+    };
+    let (_, all) = panel.get("/v1/healthcheck").await;
+    let expected = json!({
+        "name": "upstream#/routes/1#plugins['ai-proxy-multi'].instances[0]",
+        "instance": "i0",
+        "type": "https",
+        "nodes": [told("10.0.0.1", "unhealthy")],
+    });
+    assert_eq!((&all[0], &all[1]["instance"]), (&expected, &json!("i1")));
+    let (_, one) = panel.get("/v1/healthcheck/routes/1").await;
+    let nodes = [told("10.0.0.1", "unhealthy"), told("10.0.0.2", "healthy")];
+    assert_eq!(
+        one,
+        json!({ "name": "/routes/1", "type": "https", "nodes": nodes })
+    );
+    assert_eq!(panel.get("/v1/healthcheck/routes/7").await.0, 404);
+    let html = [("accept", "text/html")];
+    let page = panel
+        .client
+        .request("GET", "/v1/healthcheck", &html, "")
+        .await;
+    assert!(
+        page.body
+            .contains("<td>10.0.0.1:443</td><td>unhealthy</td>")
+    );
 }

@@ -9,15 +9,25 @@ use super::prober::Prober;
 #[derive(Debug)]
 pub struct Checker {
     name: String,
+    label: Arc<str>,
     prober: Arc<Prober>,
 }
 
 // === impl Checker ===
 
 impl Checker {
-    /// A checker named for the place of its configuration.
-    pub fn new(name: String, prober: Arc<Prober>) -> Self {
-        Self { name, prober }
+    /// A checker named for the place of its configuration, and for what it checks there.
+    pub fn new(name: String, label: Arc<str>, prober: Arc<Prober>) -> Self {
+        Self {
+            name,
+            label,
+            prober,
+        }
+    }
+
+    /// The name of what is checked within its configuration.
+    pub fn label(&self) -> &str {
+        &self.label
     }
 
     /// The place of its configuration, such as

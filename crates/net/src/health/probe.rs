@@ -57,6 +57,19 @@ pub struct Probe {
     pub fall: Fall,
 }
 
+// === impl ProbeKind ===
+
+impl ProbeKind {
+    /// The word for it in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 // === impl Probe ===
 
 impl Probe {

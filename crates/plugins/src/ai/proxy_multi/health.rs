@@ -83,9 +83,10 @@ pub(super) fn checker(
         "upstream#{}#plugins['ai-proxy-multi'].instances[{index}]",
         host.resource
     );
-    let identity = format!("{name} {identity}");
+    let identity = format!("{name} {:?} {identity}", instance.name());
     let Ok(checker) = host.living.share(&identity, || {
-        Ok::<_, Infallible>(Checker::new(name, prober))
+        let label = instance.name().clone();
+        Ok::<_, Infallible>(Checker::new(name, label, prober))
     });
     Ok(Some(checker))
 }
