@@ -280,7 +280,8 @@ fn unreached(ctx: &mut Ctx, error: &NetError, start: Instant) -> Fault {
     }
     record_end(ctx, start.elapsed(), 0, Ended::Failed);
     record_reason(ctx, word_for(error));
-    Fault::new(Whose::Upstream, status, Say::ErrorMsg(error.to_string()))
+    // No answer arrived, so this one is the gateway's own.
+    Fault::new(Whose::Gateway, status, Say::ErrorMsg(error.to_string()))
         .because(Chain(error))
         .elsewhere()
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use plugin::{BodyError, Reply, ReplySource};
+use plugin::{BodyError, Reply};
 
 /// The status of the upstream, which the client's own status need not be.
 pub(crate) const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-apisix-upstream-status");
@@ -80,7 +80,6 @@ pub(crate) fn no_answer(status: StatusCode) -> Reply {
         "the upstream cannot be reached or broke off"
     };
     let mut reply = say(status, text);
-    reply.source = ReplySource::Upstream;
     let status = HeaderValue::from(status.as_u16());
     reply.headers.insert(UPSTREAM_STATUS, status);
     reply

@@ -4,6 +4,7 @@
 mod support;
 
 use http::{Method, StatusCode};
+use plugin::ReplySource;
 use serde_json::{Value, json};
 use simulator::{Received, Running, Simulator};
 use support::{Bench, post, request};
@@ -77,4 +78,18 @@ async fn an_answer_to_head_claims_no_length_of_its_own() {
     assert_eq!(seen.status, StatusCode::OK);
     // A whole body of no bytes would be told as `content-length: 0`.
     assert!(seen.pieces.is_empty(), "{:?}", seen.pieces);
+}
+
+#[tokio::test]
+async fn an_answer_that_no_upstream_gave_is_not_called_the_upstreams() {
+    let (_upstream, bench) = stage(&json!({})).await;
+    let ask = |fault: &str| post("/v1/chat/completions", CHAT, &[(fault, "head")]);
+    let seen = bench.send(ask("x-sim-cut-after")).await;
+    assert_eq!(seen.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(seen.source, ReplySource::Gateway);
+    let failing = [("x-sim-status", "500")];
+    let seen = bench
+        .send(post("/v1/chat/completions", CHAT, &failing))
+        .await;
+    assert_eq!(seen.source, ReplySource::Upstream);
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use plugin::{
     ClientRequest, Compiled, Consumers, Ctx, End, Environment, Flow, Host, Living, RelayError,
-    Reply, ReplyBody, RequestBody, Step,
+    Reply, ReplyBody, ReplySource, RequestBody, Step,
 };
 use serde_json::Value;
 use telemetry::metrics::{Metrics, Settings};
@@ -22,6 +22,7 @@ pub(crate) struct Bench {
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) status: StatusCode,
+    pub(crate) source: ReplySource,
     pub(crate) headers: HeaderMap,
     pub(crate) pieces: Vec<Bytes>,
     pub(crate) broken: Option<RelayError>,
@@ -38,7 +39,8 @@ impl Bench {
 
     /// Compiles a configuration as part of the next snapshot.
     pub(crate) fn next(&self, resource: &str, name: &str, config: &Value) -> Self {
-        Self::sharing(&self.living, resource, name, config)
+        let place = (&self.living, &Environment::default(), resource);
+        Self::sharing(place, name, config)
     }
 
     /// What outlives its snapshot.
@@ -46,7 +48,11 @@ impl Bench {
         &self.living
     }
 
-    fn sharing(living: &Arc<Living>, resource: &str, name: &str, config: &Value) -> Self {
+    fn sharing(
+        (living, environment, resource): (&Arc<Living>, &Environment, &str),
+        name: &str,
+        config: &Value,
+    ) -> Self {
         let metrics = Metrics::new(&Settings::default()).expect("default settings");
         let host = Host {
             living,
@@ -79,7 +85,7 @@ impl Bench {
             status,
             headers,
             body,
-            ..
+            source,
         } = reply;
         let (pieces, broken) = match body {
             ReplyBody::Empty => (Vec::new(), None),
@@ -110,6 +116,7 @@ impl Bench {
         };
         Seen {
             status,
+            source,
             headers,
             pieces,
             broken,
