@@ -16,11 +16,12 @@ use wire::json::Raw;
 
 use crate::fallback::Terms;
 use crate::hold;
-use crate::instance::Instance;
+use crate::instance::{Instance, Upstream};
 use crate::limits::Limits;
 use crate::outgoing::{Outgoing, compose};
 use crate::record::{Chain, millis, record_end, record_head, record_reason, status_of, word_for};
 use crate::relay::{Opening, StreamRelay};
+use crate::sign::TokenError;
 
 /// Held while an attempt is in flight.
 pub(crate) type Guards = SmallVec<[AttemptGuard; 1]>;
@@ -46,10 +47,16 @@ pub(crate) async fn attempt(
     choice: Choice,
     terms: &Terms,
 ) -> Result<Reply, Fault> {
-    let outgoing = compose(ctx, instance)?;
+    let mut outgoing = compose(ctx, instance)?;
     let Some(upstream) = &instance.upstream else {
         return Err(no_host(ctx, instance, choice));
     };
+    if let Some(gcp) = &instance.gcp {
+        let bearer = gcp.bearer().await;
+        let bearer = bearer.map_err(|error| no_token(ctx, upstream, choice.clone(), &error))?;
+        let headers = outgoing.request.headers_mut();
+        headers.insert(header::AUTHORIZATION, bearer);
+    }
     let guards = guards(ctx);
     let start = Instant::now();
     ctx.attempts.push(Attempt {
@@ -271,6 +278,23 @@ fn no_host(ctx: &mut Ctx, instance: &Instance, choice: Choice) -> Fault {
         instance.provider.name
     ));
     Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say).elsewhere()
+}
+
+fn no_token(ctx: &mut Ctx, upstream: &Upstream, choice: Choice, error: &TokenError) -> Fault {
+    ctx.attempts.push(Attempt {
+        address: "-".into(),
+        host: upstream.host.clone(),
+        choice: Some(choice),
+        status: Some(StatusCode::INTERNAL_SERVER_ERROR.as_u16()),
+        ended: "credential",
+        ..Attempt::default()
+    });
+    let say = Say::ErrorMsg(error.to_string());
+    let fault = Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say).elsewhere();
+    match error.cause() {
+        Some(cause) => fault.because(cause),
+        None => fault,
+    }
 }
 
 fn unreached(ctx: &mut Ctx, error: &NetError, start: Instant) -> Fault {

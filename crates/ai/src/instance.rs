@@ -11,6 +11,7 @@ use wire::json::Edits;
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::limits::Limits;
 use crate::query::{Argument, argument, arguments, joined};
+use crate::sign::{Gcp, GcpSettings};
 
 /// What a configuration says of one instance, as plain values.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct InstanceSettings {
     pub headers: Vec<(String, String)>,
     /// `auth.query`: name and value.
     pub query: Vec<(String, String)>,
+    /// `auth.gcp`, whose tokens win over every other `Authorization`.
+    pub gcp: Option<GcpSettings>,
     /// `options.model`.
     pub model: Option<String>,
     /// `options`: member name and JSON text.
@@ -45,6 +48,8 @@ pub struct Instance {
     /// `None` when neither the provider nor the configuration names a host.
     pub(crate) upstream: Option<Upstream>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Where `Authorization` comes from, when a service account is configured.
+    pub(crate) gcp: Option<Gcp>,
     pub(crate) model: Option<Arc<str>>,
     /// One per dialect that the provider speaks.
     targets: Vec<Target>,
@@ -128,6 +133,7 @@ impl Instance {
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.clone());
         let mut instance = Self {
             headers: headers(&settings.headers)?,
+            gcp: settings.gcp.as_ref().map(|gcp| Gcp::new(gcp, living)),
             model: settings.model.as_deref().map(Into::into),
             targets: Vec::new(),
             passthrough: edits(settings, Dialect::Passthrough, TokenCap::None),
@@ -153,6 +159,12 @@ impl Instance {
     /// Its name in logs, metrics and limits.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Why it can have no credential; every request fails then.
+    pub fn credential_lack(&self) -> Option<String> {
+        let lack = self.gcp.as_ref()?.lack()?;
+        Some(lack.to_string())
     }
 
     /// Whether it has a host; without one every request fails.

@@ -17,6 +17,7 @@ mod outgoing;
 mod query;
 mod record;
 mod relay;
+mod sign;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use exchange::exchange;
@@ -24,3 +25,4 @@ pub use fallback::{Fallback, Terms};
 pub use instance::{Instance, InstanceError, InstanceSettings};
 pub use intake::intake;
 pub use limits::Limits;
+pub use sign::GcpSettings;

@@ -38,6 +38,7 @@ pub use chain::{Chain, Link};
 pub use collector::Collector;
 pub use config::Secret;
 pub use config::schema::schema_of;
+pub use config::secret::is_reference;
 pub use consumer::{Consumer, Consumers};
 pub use ctx::{ClientRequest, Ctx, End, Sent};
 pub use entry::{

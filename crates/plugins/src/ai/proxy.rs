@@ -45,11 +45,13 @@ impl Plugin for AiProxy {
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
         let limits = config.transport.limits();
         let provider = config.target.provider_name();
-        let settings = config
-            .target
-            .settings(format!("ai-proxy-{provider}").into())?;
+        let settings = config.target.settings(None, host)?;
         let instance =
             Instance::new(&settings, &limits, host.living).map_err(|error| placed(&error))?;
+        if let Some(lack) = instance.credential_lack() {
+            let resource = host.resource;
+            tracing::warn!(resource, provider, "every request will fail: {lack}");
+        }
         if !instance.has_host() {
             let resource = host.resource;
             tracing::warn!(

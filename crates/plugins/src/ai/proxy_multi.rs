@@ -145,7 +145,7 @@ fn compile_instances(
             pointer: format!("{place}{}", error.pointer),
             message: format!("instance '{}': {}", config.name, error.message),
         };
-        let settings = config.target.settings(config.name.as_str().into());
+        let settings = config.target.settings(Some(&config.name), host);
         let settings = settings.map_err(within)?;
         let instance = Instance::new(&settings, limits, host.living);
         let instance = instance.map_err(|error| within(placed(&error)))?;
@@ -170,6 +170,12 @@ fn warn(instances: &[Instance], resource: &str) {
             instance = &**instance.name(),
             "no override.endpoint: every request to this instance will fail"
         );
+    }
+    for instance in instances {
+        if let Some(lack) = instance.credential_lack() {
+            let instance = &**instance.name();
+            tracing::warn!(resource, instance, "every request to it will fail: {lack}");
+        }
     }
 }
 

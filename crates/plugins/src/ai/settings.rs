@@ -1,13 +1,12 @@
 //! The configuration that the AI proxies share, as the operator writes it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ai::{InstanceSettings, Limits};
+use ai::{GcpSettings, InstanceSettings, Limits};
 use llm::{Dialect, PROVIDERS, Provider};
 use net::KeepAlive;
-use plugin::{ConfigError, Secret};
+use plugin::{ConfigError, Environment, Host, Secret, is_reference};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
@@ -49,12 +48,10 @@ pub(crate) struct Gcp {
     /// Longest time a token is used, in seconds.
     #[serde(default)]
     #[schemars(range(min = 1))]
-    #[expect(dead_code, reason = "checked here, used where tokens are made")]
     max_ttl: Option<u64>,
     /// How long before its end a token is renewed, in seconds.
     #[serde(default = "sixty")]
     #[schemars(range(min = 0))]
-    #[expect(dead_code, reason = "checked here, used where tokens are made")]
     expire_early_secs: u64,
 }
 
@@ -380,20 +377,35 @@ impl Target {
         self.overrides.endpoint.as_deref()
     }
 
-    /// The instance's settings as plain values, under `name`.
+    /// The instance's settings as plain values; one without a `name` is the only one of its plugin.
     ///
     /// # Errors
-    /// When a credential is configured that the provider's requests cannot carry.
-    pub(crate) fn settings(&self, name: Arc<str>) -> Result<InstanceSettings, ConfigError> {
-        self.judge_cloud_credentials()?;
+    /// When the key file of a service account is no JSON.
+    pub(crate) fn settings(
+        &self,
+        name: Option<&str>,
+        host: &Host<'_>,
+    ) -> Result<InstanceSettings, ConfigError> {
+        if self.auth.aws.is_some() {
+            tracing::warn!(
+                resource = host.resource,
+                instance = name,
+                provider = self.provider_name(),
+                "auth.aws: has no effect, since requests to this provider are not signed"
+            );
+        }
+        let gcp = self.auth.gcp.as_ref();
+        let gcp = gcp.map(|gcp| gcp.settings(name.unwrap_or_default(), host.environment));
+        let own_name = || format!("ai-proxy-{}", self.provider_name()).into();
         let json = |(name, value): (&String, &Value)| (name.clone(), value.to_string());
         let overrides = &self.overrides;
         Ok(InstanceSettings {
-            name,
+            name: name.map_or_else(own_name, Into::into),
             provider: self.provider.0,
             endpoint: overrides.endpoint.clone(),
             headers: self.auth.header.pairs(),
             query: self.auth.query.pairs(),
+            gcp: gcp.transpose()?.flatten(),
             model: self
                 .options
                 .0
@@ -410,45 +422,35 @@ impl Target {
             force: overrides.force_request_body,
         })
     }
-
-    fn judge_cloud_credentials(&self) -> Result<(), ConfigError> {
-        if let Some(gcp) = &self.auth.gcp {
-            gcp.judge()?;
-            return Err(self.unusable("gcp"));
-        }
-        match &self.auth.aws {
-            Some(_) => Err(self.unusable("aws")),
-            None => Ok(()),
-        }
-    }
-
-    fn unusable(&self, credential: &str) -> ConfigError {
-        let provider = self.provider_name();
-        ConfigError::at(
-            format!("/auth/{credential}"),
-            format!(
-                "auth.{credential}: requests to provider {provider} carry no such credential, \
-                 expected auth.header or auth.query"
-            ),
-        )
-    }
 }
 
 // === impl Gcp ===
 
 impl Gcp {
-    fn judge(&self) -> Result<(), ConfigError> {
-        let Some(account) = &self.service_account_json else {
-            return Ok(());
-        };
-        let text = account.expose();
-        if text.starts_with('$') || serde_json::from_str::<Value>(text).is_ok() {
-            return Ok(());
+    /// The service account for `holder`; `None` while its key file is a reference, which is the case
+    /// only where a configuration is checked without being used.
+    fn settings(
+        &self,
+        holder: &str,
+        environment: &Environment,
+    ) -> Result<Option<GcpSettings>, ConfigError> {
+        let given = self.service_account_json.as_ref().map(Secret::expose);
+        if given.is_some_and(is_reference) {
+            return Ok(None);
         }
-        Err(ConfigError::at(
-            "/auth/gcp/service_account_json",
-            "invalid gcp service_account_json: expected the JSON text of a key file",
-        ))
+        if given.is_some_and(|text| serde_json::from_str::<Value>(text).is_err()) {
+            return Err(ConfigError::at(
+                "/auth/gcp/service_account_json",
+                "invalid gcp service_account_json: expected the JSON text of a key file",
+            ));
+        }
+        let account = given.or_else(|| environment.get("GCP_SERVICE_ACCOUNT"));
+        Ok(Some(GcpSettings {
+            account: account.map(|text| Secret::from(text.to_owned())),
+            holder: holder.to_owned(),
+            expire_early: Duration::from_secs(self.expire_early_secs),
+            max_ttl: self.max_ttl.map(Duration::from_secs),
+        }))
     }
 }
 

@@ -34,7 +34,13 @@ pub(crate) struct Seen {
 impl Bench {
     /// Compiles `config` of the plugin `name`.
     pub(crate) fn new(name: &str, config: &Value) -> Self {
-        Self::sharing(&Arc::default(), "/routes/1", name, config)
+        Self::within(&Environment::default(), name, config)
+    }
+
+    /// Compiles `config` in a process with these variables.
+    pub(crate) fn within(environment: &Environment, name: &str, config: &Value) -> Self {
+        let place = (&Arc::default(), environment, "/routes/1");
+        Self::sharing(place, name, config)
     }
 
     /// Compiles a configuration as part of the next snapshot.
@@ -57,7 +63,7 @@ impl Bench {
         let host = Host {
             living,
             metrics: &metrics,
-            environment: &Environment::default(),
+            environment,
             attributes: None,
             metadata: None,
             resource,
