@@ -201,3 +201,20 @@ async fn a_single_instance_is_not_probed() {
     let stage = Stage::new([checked("a")], json!({})).await;
     assert!(stage.bench.living().all::<Prober>().is_empty());
 }
+
+#[tokio::test]
+async fn nothing_is_left_of_a_thousand_configurations() {
+    let stage = Stage::new([checked("a"), checked("b")], json!({})).await;
+    let living = Arc::clone(stage.bench.living());
+    let before = living.len();
+    let mut config = stage.config.clone();
+    let mut last = None;
+    for interval in 1..=1000 {
+        config["instances"][0]["checks"]["active"]["healthy"]["interval"] = json!(interval);
+        config["instances"][1]["weight"] = json!(interval);
+        last = Some(stage.bench.next("/routes/1", "ai-proxy-multi", &config));
+    }
+    assert_eq!(living.all::<Prober>().len(), 3);
+    drop(last);
+    assert_eq!((living.all::<Prober>().len(), living.len()), (2, before));
+}

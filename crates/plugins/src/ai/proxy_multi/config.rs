@@ -22,6 +22,11 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(super) semantic_opts: Option<SemanticOptions>,
     /// Which failures are followed by an attempt at another instance.
+    ///
+    /// Never once a byte of an answer has reached the client. So where failures of 5xx are followed,
+    /// the opening events of a stream wait for its first content, and JSON answers are looked at
+    /// before they are passed on. At most 64 KiB wait, and no event that comes later than `timeout`
+    /// after the head of the answer, or than `retry_on_failure_within_ms`.
     #[serde(default)]
     pub(super) fallback_strategy: Option<Strategy>,
     /// Further statuses that are followed by an attempt at another instance.
@@ -54,7 +59,8 @@ pub(crate) struct InstanceConfig {
     /// Larger is preferred; smaller ones are asked when no larger one is left.
     #[serde(default)]
     pub(super) priority: i64,
-    /// How its health is found out.
+    /// How its health is found out; without checks it counts as healthy. Instances that are not
+    /// healthy are left out, unless none is. A single instance is never probed.
     #[serde(default)]
     pub(super) checks: Option<Checks>,
     /// Prompts of the kind that it should get, for `semantic`.
