@@ -186,9 +186,11 @@ impl<'c> Resolved<'c> {
         for (reference, value) in &self.values {
             for shape in [value.clone(), format!("{value:?}"), json_text(value)] {
                 let shape = shape.trim_matches('"');
-                if !shape.is_empty() {
-                    detail = detail.replace(shape, reference.text);
-                }
+                detail = match shape.len() {
+                    // So short a text stands in other words as well.
+                    0..4 => detail.replace(&quoted(shape), &quoted(reference.text)),
+                    _ => detail.replace(shape, reference.text),
+                };
             }
         }
         PluginFault::Invalid {
@@ -197,6 +199,10 @@ impl<'c> Resolved<'c> {
             detail,
         }
     }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
 }
 
 fn json_text(value: &str) -> String {

@@ -98,4 +98,17 @@ fn values_are_not_told() {
     let told = resolved.veiled(fault).to_string();
     let expected = "found $env://KEY, \"$env://KEY\", or \"$env://KEY\"";
     assert!(told.ends_with(expected), "{told}");
+
+    let environment = Environment::from_iter([("KEY".to_owned(), "x".to_owned())]);
+    let resolved = Resolved::new(&config, &environment).expect("a value");
+    let fault = PluginFault::Invalid {
+        name: "p".to_owned(),
+        pointer: "/key".to_owned(),
+        detail: "expected more, found \"x\"".to_owned(),
+    };
+    let told = resolved.veiled(fault).to_string();
+    assert!(
+        told.ends_with("expected more, found \"$env://KEY\""),
+        "{told}"
+    );
 }
