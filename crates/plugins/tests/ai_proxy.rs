@@ -4,7 +4,7 @@ mod support;
 
 use http::{HeaderValue, Method, StatusCode};
 use llm::Ended;
-use plugin::RelayError;
+use plugin::{RelayError, ReplySource};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Received, Running, Simulator};
 use support::{Bench, Seen, post, request};
@@ -56,6 +56,7 @@ async fn an_unchanged_body_goes_upstream_byte_for_byte() {
     let body = "{ \"messages\":[ {\"role\":\"user\",\"content\":\"h\\u0069\"} ],\n \"seed\":1.50 }";
     let seen = stage.chat(body).await;
     assert_eq!(seen.status, StatusCode::OK);
+    assert_eq!(seen.source, ReplySource::Upstream);
     assert_eq!(stage.received().text(), body);
 }
 
@@ -282,7 +283,10 @@ async fn a_json_answer_is_relayed_as_it_came_and_counted() {
         ..Behaviour::default()
     });
     let seen = stage.chat(CHAT).await;
-    assert_eq!(seen.text(), body);
+    assert_eq!(
+        (seen.text().as_str(), seen.source),
+        (body, ReplySource::Upstream)
+    );
     let exchange = seen.ctx.exchange.expect("an exchange");
     assert_eq!(exchange.usage.prompt_tokens, 5);
     assert_eq!(exchange.usage.total_tokens, 7);

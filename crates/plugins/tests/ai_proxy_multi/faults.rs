@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use http::StatusCode;
-use plugin::RelayError;
+use plugin::{RelayError, ReplySource};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
@@ -82,6 +82,7 @@ async fn stage(fault: Behaviour) -> Stage {
 /// The client got the whole answer of `b`, and nothing of `a`.
 fn answered_by_b(seen: &Seen, fault: &str, first: u16) {
     assert_eq!(seen.status, StatusCode::OK, "{fault}");
+    assert_eq!(seen.source, ReplySource::Upstream, "{fault}");
     assert_eq!(seen.broken, None, "{fault}");
     assert_eq!(instance_of(seen), "b", "{fault}");
     assert_eq!(statuses(seen), [first, 200], "{fault}");
