@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use llm::Ended;
+use plugin::ReplySource;
 use serde_json::{Value, json};
 use simulator::Behaviour;
 
@@ -134,6 +135,7 @@ async fn when_all_have_failed_the_answer_is_502_with_the_last_body() {
         let seen = stage.chat(CHAT).await;
         assert_eq!(statuses(&seen), [500, 429]);
         assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(seen.source, ReplySource::Upstream);
         assert_eq!(seen.text(), "from b");
         assert_eq!(seen.headers["content-type"], "text/x-error");
         assert_eq!(seen.ctx.exchange.expect("an exchange").ended, Ended::Failed);
