@@ -26,6 +26,8 @@ pub struct Exchange {
     pub request_model: String,
     /// The instance of the last attempt.
     pub instance: Arc<str>,
+    /// In which order the instances are asked, when the content of the request decides that.
+    pub ranking: Option<Box<Ranking>>,
     /// The model that was asked for upstream.
     pub model: String,
     /// How many tools the outgoing request offers.
@@ -56,6 +58,17 @@ pub struct Exchange {
     pub log_summaries: bool,
     /// Whether the route wants request and answer in its logs.
     pub log_payloads: bool,
+}
+
+/// The order in which instances are asked; they are named by their place in the configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// Every instance, the one to be asked first at the front.
+    pub order: Vec<usize>,
+    /// How many of them, from the front, fit the request; the others are only there to fall back to.
+    pub fitting: usize,
+    /// What each instance scored, the best one first; empty when no scores could be had.
+    pub scores: Vec<(usize, f64)>,
 }
 
 /// How an exchange ended.

@@ -28,7 +28,7 @@ mod providers;
 pub mod usage;
 
 pub use dialect::Dialect;
-pub use exchange::{Ended, Exchange};
+pub use exchange::{Ended, Exchange, Ranking};
 pub use protocol::{EventReader, Protocol, Reading, RequestFacts, StreamReading, Want};
 pub use provider::{Ability, Origin, Provider, TokenCap};
 pub use providers::PROVIDERS;

@@ -71,6 +71,12 @@ pub trait Protocol: Sync {
     /// The part of a request that payload logs show.
     fn log_content<'b>(&self, body: &'b Scan) -> Option<Raw<'b>>;
 
+    /// What the user said last, as text: the last message of the role `user`, its text parts joined
+    /// by a space. `None` when there is no such message, or no text in it.
+    fn last_user_text(&self, _body: &Scan) -> Option<String> {
+        None
+    }
+
     /// Reads a JSON reply. What is not JSON, or of another shape, reads as nothing.
     fn read(&self, body: &[u8], want: Want) -> Reading;
 

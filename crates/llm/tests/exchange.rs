@@ -8,6 +8,7 @@ fn finished() -> Exchange {
         streaming: true,
         request_model: "asked".to_owned(),
         instance: "first".into(),
+        ranking: None,
         model: "given".to_owned(),
         tool_count: 2,
         end_user: "u".to_owned(),

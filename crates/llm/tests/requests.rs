@@ -234,3 +234,51 @@ fn each_dialect_logs_its_own_content() -> Result<(), JsonError> {
     assert_eq!(logged(Dialect::Passthrough), None);
     Ok(())
 }
+
+// === what the user said last ===
+
+macro_rules! says {
+    ($name:ident: $dialect:ident $body:literal => $expected:expr) => {
+        #[test]
+        fn $name() -> Result<(), JsonError> {
+            let expected: Option<&str> = $expected;
+            let found = Dialect::$dialect.protocol().last_user_text(&scan($body)?);
+            assert_eq!(found.as_deref(), expected);
+            Ok(())
+        }
+    };
+}
+
+says!(chat_ends_with_the_last_user_message: OpenAiChat
+    r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},
+        {"role":"user","content":"c\u00e9"},{"role":"assistant","content":"d"}]}"# => Some("c\u{e9}"));
+says!(text_parts_of_a_chat_are_joined: OpenAiChat
+    r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},
+        {"type":"image_url","image_url":{"url":"u"}},{"type":"text","text":"b"}]}]}"# => Some("a b"));
+says!(a_chat_that_ends_with_an_image_says_nothing: OpenAiChat
+    r#"{"messages":[{"role":"user","content":"a"},
+        {"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"# => None);
+says!(a_chat_without_user_says_nothing: OpenAiChat
+    r#"{"messages":[{"role":"system","content":"a"}]}"# => None);
+says!(odd_messages_of_a_chat_say_nothing: OpenAiChat
+    r#"{"messages":{"role":"user","content":"a"}}"# => None);
+says!(an_empty_text_of_a_chat_says_nothing: OpenAiChat
+    r#"{"messages":[{"role":"user","content":""}]}"# => None);
+says!(input_of_responses_may_be_text: OpenAiResponses r#"{"input":"a"}"# => Some("a"));
+says!(input_of_responses_may_be_items: OpenAiResponses
+    r#"{"input":[{"role":"user","content":"a"},
+        {"type":"message","role":"user","content":[{"type":"input_text","text":"b"},
+        {"type":"input_image","image_url":"u"},{"type":"input_text","text":"c"}]},
+        {"type":"function_call_output","call_id":"1","output":"d"}]}"# => Some("b c"));
+says!(odd_input_of_responses_says_nothing: OpenAiResponses r#"{"input":1}"# => None);
+says!(messages_end_with_the_last_user_message: AnthropicMessages
+    r#"{"system":"s","messages":[{"role":"user","content":"a"},
+        {"role":"user","content":[{"type":"text","text":"b"},{"type":"text","text":"c"}]}]}"#
+    => Some("b c"));
+says!(results_of_tools_are_not_the_users_words: AnthropicMessages
+    r#"{"messages":[{"role":"user","content":"a"},
+        {"role":"assistant","content":[{"type":"tool_use","id":"1","name":"n","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":"b"}]}]}"#
+    => Some("a"));
+says!(embeddings_have_no_user: OpenAiEmbeddings r#"{"input":"a"}"# => None);
+says!(other_bodies_have_no_user: Passthrough r#"{"prompt":"a"}"# => None);

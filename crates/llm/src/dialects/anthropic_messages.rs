@@ -35,6 +35,16 @@ impl Protocol for AnthropicMessages {
         body.get("messages")
     }
 
+    /// Messages that only bring the results of tools are nothing that the user said.
+    fn last_user_text(&self, body: &Scan) -> Option<String> {
+        let messages = request::user_messages(body.get("messages")?);
+        let contents = messages.filter_map(|message| message.get("content"));
+        let content = contents
+            .filter(|content| !is_tool_result(*content))
+            .last()?;
+        request::content_text(content, &["text"])
+    }
+
     fn read(&self, body: &[u8], want: Want) -> Reading {
         let Ok(body) = Raw::parse(body) else {
             return Reading::default();
@@ -57,6 +67,11 @@ fn is_type(block: Raw<'_>, expected: &str) -> bool {
     block
         .get("type")
         .is_some_and(|found| found.is_str(expected))
+}
+
+fn is_tool_result(content: Raw<'_>) -> bool {
+    let mut blocks = content.items();
+    content.is_array() && !content.is_empty() && blocks.all(|block| is_type(block, "tool_result"))
 }
 
 fn text(content: Raw<'_>) -> String {

@@ -41,6 +41,11 @@ impl Protocol for OpenAiChat {
         body.get("messages")
     }
 
+    fn last_user_text(&self, body: &Scan) -> Option<String> {
+        let message = request::user_messages(body.get("messages")?).last()?;
+        request::content_text(message.get("content")?, &["text"])
+    }
+
     fn read(&self, body: &[u8], want: Want) -> Reading {
         let Ok(body) = Raw::parse(body) else {
             return Reading::default();

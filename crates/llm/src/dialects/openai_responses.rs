@@ -31,6 +31,16 @@ impl Protocol for OpenAiResponses {
         body.get("input")
     }
 
+    fn last_user_text(&self, body: &Scan) -> Option<String> {
+        let input = body.get("input")?;
+        let types = ["input_text", "text"];
+        if !input.is_array() {
+            return request::content_text(input, &types);
+        }
+        let message = request::user_messages(input).last()?;
+        request::content_text(message.get("content")?, &types)
+    }
+
     fn read(&self, body: &[u8], want: Want) -> Reading {
         let Ok(body) = Raw::parse(body) else {
             return Reading::default();

@@ -27,6 +27,29 @@ pub(super) fn first_string(body: &Scan, names: &[&str]) -> Option<String> {
         .map(Cow::into_owned)
 }
 
+/// The items of a list that the user said.
+pub(super) fn user_messages(list: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
+    let is_user = |message: &Raw<'_>| message.get("role").is_some_and(|role| role.is_str("user"));
+    list.items().filter(is_user)
+}
+
+/// The text of a message's content: a string, or its parts of one of these types, joined by a space.
+/// `None` when nothing is left of it.
+pub(super) fn content_text(content: Raw<'_>, types: &[&str]) -> Option<String> {
+    let text = if content.is_array() {
+        let is_text = |part: &Raw<'_>| {
+            let kind = part.get("type");
+            kind.is_some_and(|kind| types.iter().any(|known| kind.is_str(known)))
+        };
+        let parts = content.items().filter(is_text);
+        let texts: Vec<_> = parts.filter_map(|part| part.get("text")?.str()).collect();
+        texts.join(" ")
+    } else {
+        content.str()?.into_owned()
+    };
+    (!text.is_empty()).then_some(text)
+}
+
 fn scalar(value: Raw<'_>) -> Option<String> {
     match value.kind() {
         Kind::Null => None,
