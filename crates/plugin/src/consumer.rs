@@ -1,12 +1,15 @@
 //! Consumers, found by the credential that an auth plugin read.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 /// A consumer as found by one of its credentials.
-#[derive(Debug)]
 pub struct Consumer {
     /// `username`.
     pub username: Arc<str>,
@@ -23,10 +26,23 @@ pub struct Consumer {
 }
 
 /// Every consumer of a snapshot, by auth plugin and credential.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Consumers {
     by_credential: HashMap<&'static str, HashMap<String, Arc<Consumer>>>,
     by_name: HashMap<String, Arc<Consumer>>,
+}
+
+// === impl Consumer ===
+
+impl fmt::Debug for Consumer {
+    /// Names only: `auth` holds keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("username", &self.username)
+            .field("group_id", &self.group_id)
+            .field("credential_id", &self.credential_id)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Consumers ===
@@ -61,5 +77,12 @@ impl Consumers {
     /// The consumer named `username`.
     pub fn named(&self, username: &str) -> Option<&Arc<Consumer>> {
         self.by_name.get(username)
+    }
+}
+
+impl fmt::Debug for Consumers {
+    /// Names only: consumers are kept by their credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_name.keys()).finish()
     }
 }
