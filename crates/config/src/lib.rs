@@ -25,6 +25,7 @@
 pub mod check;
 pub mod document;
 pub mod fault;
+pub mod keyring;
 pub mod locate;
 pub mod merge;
 mod nearest;
@@ -40,6 +41,7 @@ pub mod wording;
 
 pub use check::CheckError;
 pub use document::{Document, Item, Loaded, Rejected};
+pub use keyring::Keyring;
 pub use resource::{AnyResource, Kind, Plugins, Resource};
 pub use secret::Secret;
 pub use settings::Settings;

@@ -43,6 +43,8 @@ pub struct Settings {
     /// An etcd to read resources from, instead of the embedded store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub etcd: Option<Etcd>,
+    /// How secrets lie in the embedded store.
+    pub data_encryption: DataEncryption,
     /// The access log.
     pub access_log: AccessLog,
     /// How many threads work; 0 for one per core.
@@ -211,6 +213,16 @@ pub struct Etcd {
     pub password: Option<Secret>,
 }
 
+/// How secrets lie in the embedded store: encrypted when there is a key, else as they are.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataEncryption {
+    /// Whether keys are used.
+    pub enabled: bool,
+    /// The keys, each of 16 or 32 bytes: the first encrypts, all are tried to decrypt.
+    pub keyring: Vec<Secret>,
+}
+
 /// The access log.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -237,6 +249,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("./data"),
             resources: None,
             etcd: None,
+            data_encryption: DataEncryption::default(),
             access_log: AccessLog::default(),
             workers: 0,
             drain_timeout_ms: 30_000,
@@ -315,6 +328,15 @@ impl Default for Etcd {
             prefix: "/apisix".to_owned(),
             user: None,
             password: None,
+        }
+    }
+}
+
+impl Default for DataEncryption {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            keyring: Vec::new(),
         }
     }
 }

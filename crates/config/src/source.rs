@@ -6,7 +6,7 @@ mod store_source;
 pub mod store;
 
 pub use file::{FileFault, FileReason, FileSource, read_document};
-pub use store::{Store, StoreError, Stored, Transaction};
+pub use store::{Seal, Store, StoreError, Stored, Transaction};
 pub use store_source::StoreSource;
 
 use crate::document::Loaded;

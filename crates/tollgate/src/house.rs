@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use config::settings::{Router, Settings};
-use config::{CheckError, Document, Loaded, Rejected};
+use config::source::Seal;
+use config::{CheckError, Document, Keyring, Loaded, Rejected};
 use gateway::{Environment, Outcome, Reported, RouterKind, Routing, Snapshot};
 use plugin::{Living, Registry};
 use serde_json::{Map, Value};
@@ -48,6 +49,15 @@ impl House {
                 keeps_encoded_slash: settings.proxy.match_uri_encoded_slash,
             },
         })
+    }
+
+    /// What lies encrypted in a store: the secret fields of every plugin, enabled or not.
+    pub(crate) fn seal(keyring: Keyring) -> Seal {
+        let fields = plugins::PLUGINS.iter();
+        Seal::new(
+            keyring,
+            fields.map(|entry| (entry.name, entry.encrypt_fields)),
+        )
     }
 
     /// Compiles what was loaded; unchanged items are taken over from `previous`.

@@ -340,6 +340,8 @@ fn source(
     banner.resources = format!("embedded store in {}", directory.display());
     let store =
         Store::open(directory).with_context(|| format!("data_dir {}", directory.display()))?;
+    let keyring = settings.data_encryption.keys();
+    let store = store.sealed(House::seal(keyring.context("data_encryption.keyring")?));
     Ok(Source::Store(StoreSource::new(store)))
 }
 

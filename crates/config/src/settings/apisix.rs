@@ -19,13 +19,14 @@ use keys::Keys;
 const CERTAIN: [&str; 3] = ["apisix", "deployment", "nginx_config"];
 
 /// Keys that only a file of our own has at its top.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "proxy",
     "admin",
     "control",
     "metrics",
     "data_dir",
     "resources",
+    "data_encryption",
     "access_log",
     "workers",
     "drain_timeout_ms",
@@ -63,6 +64,7 @@ pub(super) fn translate(value: Value, directory: &Path, environment: &Environmen
     let is_data_plane = source(&mut keys, directory);
     admin(&mut keys, is_data_plane);
     metrics(&mut keys);
+    encryption(&mut keys);
     nginx(&mut keys, environment);
     keys.keep("plugins", "/plugins");
     keys.keep("plugin_attr", "/plugin_attr");
@@ -228,6 +230,23 @@ fn metrics(keys: &mut Keys) {
         keys.origin("/metrics/listen", "/plugin_attr/prometheus/export_addr");
         keys.set("/metrics/listen", address(&listen, 9091));
     }
+}
+
+/// compat: apache/apisix has two built-in keys when the file names none; keys that everybody knows
+/// keep nothing secret, so here there is none then.
+fn encryption(keys: &mut Keys) {
+    keys.keep(
+        "apisix.data_encryption.enable_encrypt_fields",
+        "/data_encryption/enabled",
+    );
+    keys.convert(
+        "apisix.data_encryption.keyring",
+        "/data_encryption/keyring",
+        |keyring| match keyring {
+            Value::String(_) => json!([keyring]),
+            other => other.clone(),
+        },
+    );
 }
 
 fn nginx(keys: &mut Keys, environment: &Environment) {

@@ -145,17 +145,34 @@ fn checked(value: &Value, writing: &Writing<'_>) -> Result<Settings, SettingsErr
         faults.sort_by_key(|fault| fault.source.line());
         SettingsError { faults }
     };
-    let settings: Settings = judge()
-        .1
-        .check(value)
-        .and_then(|()| read(value))
-        .map_err(|error| report(&mut error.all()))?;
+    let settings: Settings =
+        judge()
+            .1
+            .check(value)
+            .and_then(|()| read(value))
+            .map_err(|error| {
+                let veiled: Vec<_> = error.all().map(veiled).collect();
+                report(&mut veiled.iter())
+            })?;
     let faults = settings.rules();
     if faults.is_empty() {
         Ok(settings)
     } else {
         Err(report(&mut faults.iter()))
     }
+}
+
+/// The fault, not telling what was found where a secret belongs.
+fn veiled(error: &CheckError) -> CheckError {
+    let mut error = error.clone();
+    let is_secret = inside(&error.pointer, "/data_encryption/keyring").is_some()
+        || ["/key", "/password"]
+            .iter()
+            .any(|name| error.pointer.ends_with(name));
+    if is_secret && error.found.is_some() {
+        error.found = Some("something else".to_owned());
+    }
+    error
 }
 
 /// The JSON Schema of the settings file, for reference documentation.

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Admin, Proxy, Settings};
+use super::{Admin, DataEncryption, Proxy, Settings};
 use crate::fault::CheckError;
+use crate::keyring::{KeyLength, Keyring};
 
 /// The shortest key that may guard an Admin API which other machines can reach.
 const SHORTEST_KEY: usize = 16;
@@ -17,6 +18,7 @@ impl Settings {
         faults.extend(self.admin.exposed());
         faults.extend(self.proxy.networks());
         faults.extend(self.source());
+        faults.extend(self.data_encryption.fault());
         if self.proxy.listen.is_empty() {
             let expected = "at least one listener";
             faults.push(CheckError::rule("/proxy/listen", expected, expected));
@@ -32,6 +34,31 @@ impl Settings {
             "`data_dir` for the embedded store or `resources` for a standalone file, because this \
              build cannot read resources from etcd",
         ))
+    }
+}
+
+// === impl DataEncryption ===
+
+impl DataEncryption {
+    /// The keys that are in use; none when encryption is off.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyLength`] for a key of the wrong length, which settings that were checked do not have.
+    pub fn keys(&self) -> Result<Keyring, KeyLength> {
+        if !self.enabled {
+            return Ok(Keyring::default());
+        }
+        Keyring::new(&self.keyring)
+    }
+
+    fn fault(&self) -> Option<CheckError> {
+        let KeyLength { index, length } = Keyring::new(&self.keyring).err()?;
+        let expected = "a key of 16 or 32 bytes";
+        let pointer = format!("/data_encryption/keyring/{index}");
+        let mut error = CheckError::rule(&pointer, expected, expected);
+        error.found = Some(format!("one of {length}"));
+        Some(error)
     }
 }
 

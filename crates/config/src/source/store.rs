@@ -6,6 +6,7 @@
 //!
 //! All methods of [`Store`] and [`Transaction`] block on the disk: call them from a thread that may.
 
+mod seal;
 mod transaction;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub use seal::Seal;
 pub use transaction::Transaction;
 
 /// The prefix of all keys, as in an etcd that APISIX uses.
@@ -37,6 +39,7 @@ const REVISION: &str = "revision";
 pub struct Store {
     database: Arc<Database>,
     revision: Arc<watch::Sender<u64>>,
+    seal: Arc<Seal>,
 }
 
 /// One entry of the store.
@@ -75,6 +78,12 @@ pub enum StoreError {
         key: String,
         /// Why it cannot be read.
         reason: String,
+    },
+    /// A secret could not be encrypted, so nothing was written.
+    #[error("the secrets of {key} cannot be encrypted")]
+    Sealing {
+        /// The key of the entry.
+        key: String,
     },
     /// The entry is not at the expected revision.
     #[error("value changed before overwritten")]
@@ -116,6 +125,15 @@ impl Store {
         Self::prepare(database)
     }
 
+    /// The same store, where secrets lie encrypted. Whoever reads entries sees them decrypted.
+    #[must_use]
+    pub fn sealed(self, seal: Seal) -> Self {
+        Self {
+            seal: Arc::new(seal),
+            ..self
+        }
+    }
+
     /// Reads one entry.
     ///
     /// # Errors
@@ -123,7 +141,7 @@ impl Store {
     /// [`StoreError`] when reading fails.
     pub fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         let reading = self.database.begin_read()?;
-        read_one(&reading.open_table(ENTRIES)?, key)
+        read_one(&reading.open_table(ENTRIES)?, key, &self.seal)
     }
 
     /// Reads all entries whose key starts with `prefix`, in the order of their keys.
@@ -133,7 +151,7 @@ impl Store {
     /// [`StoreError`] when reading fails.
     pub fn list(&self, prefix: &str) -> Result<Vec<Stored>, StoreError> {
         let reading = self.database.begin_read()?;
-        read_all(&reading.open_table(ENTRIES)?, prefix)
+        read_all(&reading.open_table(ENTRIES)?, prefix, &self.seal)
     }
 
     /// Shows all entries whose key starts with `prefix` to `visit`, values still as text, and
@@ -147,6 +165,11 @@ impl Store {
         let revision = current(&reading.open_table(COUNTERS)?)?;
         each(&reading.open_table(ENTRIES)?, prefix, &mut visit)?;
         Ok(revision)
+    }
+
+    /// The value of an entry that [`Store::visit`] showed.
+    pub(super) fn value_of(&self, key: &str, text: &[u8]) -> Result<Value, StoreError> {
+        value_of(key, text, &self.seal)
     }
 
     /// The number of the last write; 0 before the first one.
@@ -171,7 +194,7 @@ impl Store {
     ) -> Result<T, E> {
         let writing = self.database.begin_write().map_err(StoreError::from)?;
         let outcome = {
-            let mut transaction = Transaction::new(&writing)?;
+            let mut transaction = Transaction::new(&writing, &self.seal)?;
             let value = work(&mut transaction)?;
             let revision = transaction.finish()?;
             (value, revision)
@@ -266,6 +289,7 @@ impl Store {
         let store = Self {
             database: Arc::new(database),
             revision: Arc::new(watch::Sender::new(revision)),
+            seal: Arc::default(),
         };
         store.expire(SystemTime::now())?;
         Ok(store)
@@ -290,9 +314,10 @@ fn current(counters: &impl ReadableTable<&'static str, u64>) -> Result<u64, Stor
 fn read_one(
     entries: &impl ReadableTable<&'static str, Row<'static>>,
     key: &str,
+    seal: &Seal,
 ) -> Result<Option<Stored>, StoreError> {
     match entries.get(key)? {
-        Some(row) => stored(key, row.value()).map(Some),
+        Some(row) => stored(key, row.value(), seal).map(Some),
         None => Ok(None),
     }
 }
@@ -300,10 +325,11 @@ fn read_one(
 fn read_all(
     entries: &impl ReadableTable<&'static str, Row<'static>>,
     prefix: &str,
+    seal: &Seal,
 ) -> Result<Vec<Stored>, StoreError> {
     let mut found = Vec::new();
     each(entries, prefix, &mut |key: &str, row: Row<'_>| {
-        found.push(stored(key, row)?);
+        found.push(stored(key, row, seal)?);
         Ok(())
     })?;
     Ok(found)
@@ -324,9 +350,9 @@ fn each(
     Ok(())
 }
 
-fn stored(key: &str, row: Row<'_>) -> Result<Stored, StoreError> {
+fn stored(key: &str, row: Row<'_>, seal: &Seal) -> Result<Stored, StoreError> {
     let (created, modified, expires, text) = row;
-    let value = value_of(key, text)?;
+    let value = value_of(key, text, seal)?;
     Ok(Stored {
         key: key.to_owned(),
         value,
@@ -336,11 +362,13 @@ fn stored(key: &str, row: Row<'_>) -> Result<Stored, StoreError> {
     })
 }
 
-pub(super) fn value_of(key: &str, text: &[u8]) -> Result<Value, StoreError> {
-    serde_json::from_slice(text).map_err(|error| StoreError::Damaged {
+fn value_of(key: &str, text: &[u8], seal: &Seal) -> Result<Value, StoreError> {
+    let mut value = serde_json::from_slice(text).map_err(|error| StoreError::Damaged {
         key: key.to_owned(),
         reason: error.to_string(),
-    })
+    })?;
+    seal.open(key, &mut value);
+    Ok(value)
 }
 
 fn time(milliseconds: u64) -> SystemTime {

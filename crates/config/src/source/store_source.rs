@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use super::blocking;
-use super::store::{PREFIX, Store, StoreError, value_of};
+use super::store::{PREFIX, Store, StoreError};
 use crate::document::{Document, Draft, Entry, Loaded};
 use crate::resource::Kind;
 
@@ -102,7 +102,7 @@ fn read(store: &Store, last: &Document) -> Result<Loaded, StoreError> {
                 key: key.to_owned(),
                 created,
                 modified,
-                value: value_of(key, text)?,
+                value: store.value_of(key, text)?,
             });
             Ok(())
         },

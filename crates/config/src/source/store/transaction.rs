@@ -7,13 +7,14 @@ use redb::{ReadableTable as _, Table, WriteTransaction};
 use serde_json::Value;
 
 use super::{
-    COUNTERS, ENTRIES, REVISION, Row, StoreError, Stored, current, read_all, read_one, time,
+    COUNTERS, ENTRIES, REVISION, Row, Seal, StoreError, Stored, current, read_all, read_one, time,
 };
 
 /// A step of checks and writes. See [`super::Store::transact`].
 pub struct Transaction<'t> {
     entries: Table<'t, &'static str, Row<'static>>,
     counters: Table<'t, &'static str, u64>,
+    seal: &'t Seal,
     revision: u64,
     written: bool,
 }
@@ -21,12 +22,13 @@ pub struct Transaction<'t> {
 // === impl Transaction ===
 
 impl<'t> Transaction<'t> {
-    pub(super) fn new(writing: &'t WriteTransaction) -> Result<Self, StoreError> {
+    pub(super) fn new(writing: &'t WriteTransaction, seal: &'t Seal) -> Result<Self, StoreError> {
         let counters = writing.open_table(COUNTERS)?;
         Ok(Self {
             entries: writing.open_table(ENTRIES)?,
             revision: current(&counters)? + 1,
             counters,
+            seal,
             written: false,
         })
     }
@@ -42,7 +44,7 @@ impl<'t> Transaction<'t> {
     ///
     /// [`StoreError`] when reading fails.
     pub fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
-        read_one(&self.entries, key)
+        read_one(&self.entries, key, self.seal)
     }
 
     /// Reads all entries whose key starts with `prefix`, as this step has left them so far.
@@ -51,7 +53,7 @@ impl<'t> Transaction<'t> {
     ///
     /// [`StoreError`] when reading fails.
     pub fn list(&self, prefix: &str) -> Result<Vec<Stored>, StoreError> {
-        read_all(&self.entries, prefix)
+        read_all(&self.entries, prefix, self.seal)
     }
 
     /// Writes one entry, with a life of its own when `ttl` is given.
@@ -67,7 +69,12 @@ impl<'t> Transaction<'t> {
     ) -> Result<Stored, StoreError> {
         let created = self.entries.get(key)?.map(|row| row.value().0);
         let created = created.unwrap_or(self.revision);
-        let text = value.to_string();
+        let mut closed = value.clone();
+        let closing = self.seal.close(key, &mut closed);
+        closing.map_err(|_| StoreError::Sealing {
+            key: key.to_owned(),
+        })?;
+        let text = closed.to_string();
         let expires = ttl.map_or(0, |ttl| milliseconds(SystemTime::now() + ttl).max(1));
         self.entries
             .insert(key, (created, self.revision, expires, text.as_bytes()))?;
