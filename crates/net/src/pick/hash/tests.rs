@@ -81,6 +81,24 @@ fn only_the_share_of_a_new_target_moves() {
 }
 
 #[test]
+fn only_the_share_of_a_target_that_goes_moves() {
+    let names = ["a", "b", "c", "d"];
+    let before = picks(&HashRing::new(names.map(|name| (name, 1))), 3000);
+    let after = picks(&HashRing::new([("a", 1), ("b", 1), ("d", 1)]), 3000);
+    let mut count = 0;
+    for (old, new) in before.iter().zip(&after) {
+        let new = new.map(|index| [0, 1, 3][index]);
+        if *old == Some(2) {
+            count += 1;
+        } else {
+            assert_eq!(new, *old);
+        }
+    }
+    // A fourth of the keys, give or take what 160 points are uneven by.
+    assert!((500..1000).contains(&count), "{count}");
+}
+
+#[test]
 fn targets_of_weight_zero_have_no_points_unless_all_weigh_zero() {
     let ring = HashRing::new([("a", 0), ("b", 2)]);
     assert!(picks(&ring, 200).iter().all(|pick| *pick == Some(1)));

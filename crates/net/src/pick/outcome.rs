@@ -1,0 +1,33 @@
+//! What a picker learns from a call.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How a call to a target went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// An answer that came in parts.
+    Streamed {
+        /// Until its first part.
+        first: Duration,
+        /// The wait for one further part; `None` when there was none.
+        between: Option<Duration>,
+        /// How many parts it had.
+        parts: u32,
+    },
+    /// An answer in one piece, after this time.
+    Whole(Duration),
+    /// Given up by the caller before there was an answer, after this time.
+    Abandoned(Duration),
+    /// The target failed.
+    Failed,
+}
+
+/// A picker that wants to know what becomes of its choices. Both calls may come from any thread.
+pub trait Settle: fmt::Debug + Send + Sync {
+    /// A call to this target begins.
+    fn begin(&self, target: usize);
+
+    /// A call that began is over.
+    fn settle(&self, target: usize, outcome: &Outcome);
+}
