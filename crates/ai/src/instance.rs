@@ -252,7 +252,13 @@ const CONNECTIONS_OWN: [HeaderName; 9] = [
     header::EXPECT,
 ];
 
-fn headers(pairs: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, InstanceError> {
+/// Configured headers as they are sent, without those that belong to the connection.
+///
+/// # Errors
+/// [`InstanceError::Header`].
+pub(crate) fn headers(
+    pairs: &[(String, String)],
+) -> Result<Vec<(HeaderName, HeaderValue)>, InstanceError> {
     let one = |(name, value): &(String, String)| {
         let fault = || InstanceError::Header { name: name.clone() };
         let mut sent = HeaderValue::from_str(value).map_err(|_| fault())?;

@@ -6,6 +6,7 @@
 //! Does not know: which plugin called, or how its configuration is written.
 
 mod attempt;
+mod embeddings;
 mod endpoint;
 mod exchange;
 mod fallback;
@@ -19,6 +20,7 @@ mod record;
 mod relay;
 mod sign;
 
+pub use embeddings::{EmbeddingsError, EmbeddingsSettings, EmbeddingsSettingsError, Likeness};
 pub use endpoint::{Endpoint, EndpointError};
 pub use exchange::exchange;
 pub use fallback::{Fallback, Terms};
