@@ -22,6 +22,7 @@ pub mod bridge;
 pub mod dialect;
 mod dialects;
 pub mod exchange;
+pub mod prompt;
 pub mod protocol;
 pub mod provider;
 mod providers;

@@ -77,6 +77,11 @@ pub trait Protocol: Sync {
         None
     }
 
+    /// The members that make the prompt, in the order in which providers read them.
+    fn prompt_members(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Reads a JSON reply. What is not JSON, or of another shape, reads as nothing.
     fn read(&self, body: &[u8], want: Want) -> Reading;
 

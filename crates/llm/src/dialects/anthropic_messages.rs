@@ -45,6 +45,10 @@ impl Protocol for AnthropicMessages {
         request::content_text(content, &["text"])
     }
 
+    fn prompt_members(&self) -> &'static [&'static str] {
+        &["tools", "system", "messages"]
+    }
+
     fn read(&self, body: &[u8], want: Want) -> Reading {
         let Ok(body) = Raw::parse(body) else {
             return Reading::default();

@@ -46,6 +46,10 @@ impl Protocol for OpenAiChat {
         request::content_text(message.get("content")?, &["text"])
     }
 
+    fn prompt_members(&self) -> &'static [&'static str] {
+        &["tools", "messages"]
+    }
+
     fn read(&self, body: &[u8], want: Want) -> Reading {
         let Ok(body) = Raw::parse(body) else {
             return Reading::default();

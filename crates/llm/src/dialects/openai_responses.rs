@@ -41,6 +41,10 @@ impl Protocol for OpenAiResponses {
         request::content_text(message.get("content")?, &types)
     }
 
+    fn prompt_members(&self) -> &'static [&'static str] {
+        &["instructions", "tools", "input"]
+    }
+
     fn read(&self, body: &[u8], want: Want) -> Reading {
         let Ok(body) = Raw::parse(body) else {
             return Reading::default();
