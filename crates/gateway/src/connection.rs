@@ -93,7 +93,11 @@ impl Client {
         }
     }
 
-    pub(crate) fn end(&self) {
+    /// A request ends; `is_unread` when its client may still be sending its body.
+    pub(crate) fn end(&self, is_unread: bool) {
+        if is_unread {
+            self.activity.leave_unread();
+        }
         if self.activity.end() == 0 {
             self.state.set_state(ConnectionState::Waiting);
         }

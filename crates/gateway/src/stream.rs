@@ -1,15 +1,20 @@
 //! The byte stream of one client connection, and what is seen moving on it.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+/// Bytes read away at once, and how often before others get their turn.
+const DISCARD: usize = 16 * 1024;
+const DISCARDS: usize = 16;
 
 /// What a connection is doing; shared by its stream, its requests and whoever watches the time.
 ///
@@ -20,6 +25,8 @@ pub(crate) struct Activity {
     finished: AtomicU64,
     head_begun: AtomicBool,
     blocked: AtomicBool,
+    /// A request was answered before its body had been read.
+    unread: AtomicBool,
 }
 
 /// What is being waited for.
@@ -53,6 +60,7 @@ impl Activity {
     /// A request begins; how many are under way with it.
     pub(crate) fn begin(&self) -> u32 {
         self.head_begun.store(false, Ordering::Relaxed);
+        self.unread.store(false, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
@@ -60,6 +68,11 @@ impl Activity {
     pub(crate) fn end(&self) -> u32 {
         self.finished.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_sub(1, Ordering::Relaxed) - 1
+    }
+
+    /// The request that ends leaves bytes of its body behind.
+    pub(crate) fn leave_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn doing(&self) -> Doing {
@@ -100,6 +113,26 @@ impl Stream {
         if self.activity.blocked.load(Ordering::Relaxed) != is_blocked {
             self.activity.blocked.store(is_blocked, Ordering::Relaxed);
         }
+    }
+}
+
+impl Stream {
+    /// Reads away what arrives until the client ends; whoever asks bounds the time.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [MaybeUninit::uninit(); DISCARD];
+        for _ in 0..DISCARDS {
+            let mut buf = ReadBuf::uninit(&mut scratch);
+            let outcome = match &mut self.socket {
+                Socket::Plain(socket) => Pin::new(socket).poll_read(cx, &mut buf),
+                Socket::Tls(socket) => Pin::new(socket.as_mut()).poll_read(cx, &mut buf),
+            };
+            // How a client goes away that has been answered is nobody's concern.
+            if ready!(outcome).is_err() || buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -181,10 +214,17 @@ impl AsyncWrite for Stream {
         }
     }
 
+    /// Ends what is sent. A client that is still sending a body that nobody reads is listened to until
+    /// it ends as well: a socket closed over unread bytes is reset, and with it goes the answer.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().socket {
+        let this = self.get_mut();
+        ready!(match &mut this.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Socket::Tls(socket) => Pin::new(socket.as_mut()).poll_shutdown(cx),
+        })?;
+        if this.activity.unread.load(Ordering::Relaxed) {
+            return this.poll_discard(cx);
         }
+        Poll::Ready(Ok(()))
     }
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, Version};
 use http_body::Frame;
 use plugin::{Chain, Ctx, End, Phases, Relay, RelayError, Reply, ReplyBody};
 use smallvec::SmallVec;
@@ -331,7 +331,9 @@ impl Visit {
             let ctx = &self.ctx;
             core.count_panic(&caught(|| access_log::write(log, ctx)));
         }
-        self.client.end();
+        // Elsewhere streams end by themselves.
+        let is_http1 = self.ctx.request.version <= Version::HTTP_11;
+        self.client.end(is_http1 && self.ctx.body.is_left_unread());
     }
 }
 

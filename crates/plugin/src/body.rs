@@ -135,6 +135,16 @@ impl RequestBody {
         self.replaced
     }
 
+    /// Whether the client may still be sending what nobody will read.
+    pub fn is_left_unread(&self) -> bool {
+        match &self.state {
+            State::Unread(incoming) => !incoming.is_end_stream(),
+            State::Read(_) => false,
+            // A reader that failed, or an upstream that answered early, left a rest.
+            State::Taken => true,
+        }
+    }
+
     /// Reads the whole body, at most `limit` bytes; a declared length above it is refused unread.
     ///
     /// # Errors

@@ -257,3 +257,17 @@ async fn the_absolute_target_wins_over_the_host_header() {
     let answer = client.read_to_end().await;
     assert!(answer.contains("\r\nx-host: target.com\r\n"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_refusal_is_heard_by_a_client_that_is_still_sending() {
+    const LENGTH: usize = 8 * 1024 * 1024;
+    let house = House::open(echo()).await;
+    let mut client = house.raw().await;
+    let head = format!("POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
+    client.send(head).await;
+    // The answer has been given, and the connection is at its end.
+    let answer = client.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer:?}");
+    // Every byte still finds a reader: a write to a socket that was reset fails.
+    client.send(vec![b'x'; LENGTH]).await;
+}
