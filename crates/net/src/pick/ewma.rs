@@ -140,6 +140,7 @@ impl Ewma {
                     }
                 }
             }
+            Outcome::Unknown => {}
             Outcome::Failed => {
                 // A target that fails at once must not pass for a quick one.
                 for average in [&pace.first, &pace.whole] {

@@ -21,12 +21,15 @@ pub enum Outcome {
     Abandoned(Duration),
     /// The target failed.
     Failed,
+    /// Nothing that says how quick the target is.
+    Unknown,
 }
 
 /// A picker that wants to know what becomes of its choices. Both calls may come from any thread.
 pub trait Settle: fmt::Debug + Send + Sync {
-    /// A call to this target begins.
-    fn begin(&self, target: usize);
+    /// A call to this target begins; `blocks` stand for the beginnings of its request, if the caller
+    /// has any.
+    fn begin(&self, target: usize, blocks: &[u64]);
 
     /// A call that began is over.
     fn settle(&self, target: usize, outcome: &Outcome);

@@ -114,29 +114,27 @@ impl Prefix {
     /// picked are. Each block stands for the request's beginning up to its end; a request without
     /// blocks goes to who has least.
     pub fn pick(&self, blocks: &[u64], tried: &Tried, now: Instant) -> Option<usize> {
-        let now = self.clock.stamp(now);
-        let scene = self.scene(tried, now);
-        let index = match (
-            self.memory.find(blocks, |home| scene.has(home.target)),
-            blocks,
-        ) {
-            (Some(home), _) if scene.has_room(home.target, home.margin()) => home.target,
+        let scene = self.scene(tried, self.clock.stamp(now));
+        let home = self.memory.find(blocks, |home| scene.has(home.target));
+        match (home, blocks) {
+            (Some(home), _) if scene.has_room(home.target, home.margin()) => Some(home.target),
             (None | Some(Home { is_end: false, .. }), [first, ..]) => {
-                self.placed(*first, &scene).or_else(|| scene.least())?
+                self.placed(*first, &scene).or_else(|| scene.least())
             }
-            _ => scene.least()?,
-        };
-        self.memory.keep(blocks, index, now);
-        let target = self.targets.get(index)?;
-        target.load.update(now, |before| {
-            before.map_or(0.0, |before| before.left(HALF_LIFE)) + 1.0
-        });
-        Some(index)
+            _ => scene.least(),
+        }
     }
 
-    /// A call to this target begins.
-    pub fn begin(&self, target: usize) {
+    /// A call to this target begins, with a request of these blocks: it is where they are at home.
+    pub fn begin(&self, target: usize, blocks: &[u64], now: Instant) {
+        let now = self.clock.stamp(now);
         self.in_flight.begin(target);
+        self.memory.keep(blocks, target, now);
+        if let Some(target) = self.targets.get(target) {
+            target.load.update(now, |before| {
+                before.map_or(0.0, |before| before.left(HALF_LIFE)) + 1.0
+            });
+        }
     }
 
     /// A call to this target is over, however it went.

@@ -45,7 +45,7 @@ fn time(answer: &Outcome) -> Duration {
             parts,
         } => first + between.unwrap_or_default() * parts,
         Outcome::Whole(time) | Outcome::Abandoned(time) => time,
-        Outcome::Failed => millis(1),
+        Outcome::Failed | Outcome::Unknown => millis(1),
     }
 }
 

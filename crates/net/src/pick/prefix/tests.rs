@@ -4,6 +4,15 @@ use super::super::mixed;
 use super::super::simulation::Simulation;
 use super::{Outcome, Prefix, Tried};
 
+/// Where a request with these blocks goes, and is over at once.
+fn ask(picker: &Prefix, blocks: &[u64], tried: &[usize], now: Instant) -> usize {
+    let tried = tried.iter().copied().collect();
+    let target = picker.pick(blocks, &tried, now).expect("a target");
+    picker.begin(target, blocks, now);
+    picker.settle(target, &Outcome::Unknown);
+    target
+}
+
 /// One conversation of a simulation.
 struct Conversation {
     blocks: Vec<u64>,
@@ -65,7 +74,7 @@ fn play(picker: &Prefix, targets: usize, mut open: Vec<Conversation>, seed: u64)
         let blocks = conversation.ask(&mut lots);
         let target = picker.pick(blocks, &Tried::new(), simulation.now());
         let target = target.expect("a target");
-        picker.begin(target);
+        picker.begin(target, blocks, simulation.now());
         simulation.call(target, Duration::from_millis(100 + lots.below(1900) as u64));
         conversation.went.push(target);
         if conversation.went.len() == conversation.turns {
@@ -138,8 +147,7 @@ fn one_opening_of_all_does_not_lead_all_to_one_target() {
     let now = Instant::now();
     let mut load = [0; 4];
     for number in 0..4000 {
-        let target = picker.pick(&[1, 2, mixed(number)], &Tried::new(), now);
-        load[target.expect("a target")] += 1;
+        load[ask(&picker, &[1, 2, mixed(number)], &[], now)] += 1;
     }
     assert!(load.iter().all(|count| *count <= 1250), "{load:?}");
 }
@@ -147,9 +155,12 @@ fn one_opening_of_all_does_not_lead_all_to_one_target() {
 #[test]
 fn few_requests_with_one_opening_share_a_target() {
     let picker = equal(4);
-    let now = Instant::now();
-    let first = picker.pick(&[1, 2, 3], &Tried::new(), now);
-    assert_eq!(picker.pick(&[1, 2, 4], &Tried::new(), now), first);
+    let mut now = Instant::now();
+    for first in 0..20 {
+        now += Duration::from_mins(10);
+        let home = ask(&picker, &[mixed(first), 2, 3], &[], now);
+        assert_eq!(ask(&picker, &[mixed(first), 2, 4], &[], now), home);
+    }
 }
 
 #[test]
@@ -157,11 +168,11 @@ fn a_conversation_alone_stays_at_its_target() {
     let picker = equal(4);
     let mut now = Instant::now();
     let mut blocks = vec![1];
-    let first = picker.pick(&blocks, &Tried::new(), now);
+    let first = ask(&picker, &blocks, &[], now);
     for turn in 2..60 {
         now += Duration::from_secs(10);
         blocks.extend([turn * 2, turn * 2 + 1]);
-        assert_eq!(picker.pick(&blocks, &Tried::new(), now), first, "{turn}");
+        assert_eq!(ask(&picker, &blocks, &[], now), first, "{turn}");
     }
 }
 
@@ -181,19 +192,35 @@ fn shares_follow_weights() {
 fn a_conversation_leaves_a_target_that_failed_and_stays_at_the_next() {
     let picker = equal(3);
     let now = Instant::now();
-    let home = picker.pick(&[1], &Tried::new(), now).expect("a target");
-    let other = picker.pick(&[1, 2, 3], &Tried::from_iter([home]), now);
-    assert_ne!(other, Some(home));
-    assert_eq!(picker.pick(&[1, 2, 3, 4, 5], &Tried::new(), now), other);
+    let home = ask(&picker, &[1], &[], now);
+    let other = ask(&picker, &[1, 2, 3], &[home], now);
+    assert_ne!(other, home);
+    assert_eq!(ask(&picker, &[1, 2, 3, 4, 5], &[], now), other);
+}
+
+#[test]
+fn looking_changes_nothing() {
+    let picker = equal(3);
+    let now = Instant::now();
+    let home = ask(&picker, &[1], &[], now);
+    for _ in 0..100 {
+        let other = picker.pick(&[1, 2, 3], &Tried::from_iter([home]), now);
+        assert_ne!(other, Some(home));
+    }
+    assert_eq!(ask(&picker, &[1, 2, 3], &[], now), home);
 }
 
 #[test]
 fn every_process_places_a_new_conversation_alike() {
     let now = Instant::now();
+    let mut places = [0; 4];
     for number in 0..100 {
         let pick = |picker: &Prefix| picker.pick(&[mixed(number)], &Tried::new(), now);
-        assert_eq!(pick(&equal(4)), pick(&equal(4)));
+        let place = pick(&equal(4)).expect("a target");
+        assert_eq!(pick(&equal(4)), Some(place));
+        places[place] += 1;
     }
+    assert!(places.iter().all(|count| *count > 10), "{places:?}");
 }
 
 #[test]
@@ -215,14 +242,11 @@ fn only_the_share_of_a_new_target_moves() {
 fn a_target_that_does_not_answer_gets_no_more() {
     let picker = equal(2);
     let now = Instant::now();
-    let mut blocks = vec![1];
-    let home = picker.pick(&blocks, &Tried::new(), now).expect("a target");
+    let home = ask(&picker, &[1], &[], now);
     for _ in 0..40 {
-        picker.begin(home);
+        picker.in_flight.begin(home);
     }
-    blocks.extend([2, 3]);
-    let next = picker.pick(&blocks, &Tried::new(), now);
-    assert_eq!(next, Some(1 - home));
+    assert_eq!(ask(&picker, &[1, 2, 3], &[], now), 1 - home);
 }
 
 #[test]
@@ -231,7 +255,7 @@ fn requests_without_blocks_go_to_who_has_least() {
     let now = Instant::now();
     let mut load = [0; 3];
     for _ in 0..30 {
-        load[picker.pick(&[], &Tried::new(), now).expect("a target")] += 1;
+        load[ask(&picker, &[], &[], now)] += 1;
     }
     assert_eq!(load, [10, 10, 10]);
 }
