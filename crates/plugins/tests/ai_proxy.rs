@@ -349,6 +349,25 @@ async fn events_count_whatever_their_line_ends_and_wherever_they_are_cut() {
 }
 
 #[tokio::test]
+async fn relayed_bytes_are_the_upstreams_however_they_are_cut() {
+    let stage = Stage::plain().await;
+    let whole = stage.chat(STREAM).await;
+    for split in ["1", "2", "7", "64", "1000"] {
+        let seen = stage
+            .bench
+            .send(post(
+                "/v1/chat/completions",
+                STREAM,
+                &[("x-sim-split", split)],
+            ))
+            .await;
+        assert_eq!(seen.text(), whole.text(), "{split}");
+        let usage = |seen: &Seen| seen.ctx.exchange.as_ref().map(|exchange| exchange.usage);
+        assert_eq!(usage(&seen), usage(&whole), "{split}");
+    }
+}
+
+#[tokio::test]
 async fn usage_in_every_chunk_is_not_added_up() {
     let stage = Stage::plain().await;
     let whole = stage
