@@ -58,6 +58,7 @@ pub(crate) async fn attempt(
         headers.insert(header::AUTHORIZATION, bearer);
     }
     let guards = guards(ctx);
+    let turn = instance.turn(ctx);
     let start = Instant::now();
     ctx.attempts.push(Attempt {
         address: upstream.address.clone(),
@@ -81,6 +82,7 @@ pub(crate) async fn attempt(
                     dialect,
                     start,
                     guards,
+                    turn,
                     looked_at_until: None,
                 },
                 terms,
@@ -124,6 +126,9 @@ async fn judge(
     let body = match way {
         Way::Whole => {
             let bytes = whole(ctx, answer, &opening, limits).await?;
+            if let Some(turn) = opening.turn.as_mut().filter(|_| status.is_success()) {
+                turn.answered();
+            }
             if opening.is_looked_at() && !is_coded(&headers) && Raw::parse(&bytes).is_err() {
                 record_end(
                     ctx,

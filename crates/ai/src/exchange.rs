@@ -39,6 +39,11 @@ pub async fn exchange<'i>(
             Ok(reply) => return Ok(reply),
             Err(fault) => fault,
         };
+        if let Some(seat) = &instance.seat
+            && fault.retry() == Retry::Elsewhere
+        {
+            seat.fail();
+        }
         let may_follow = fault.retry() == Retry::Elsewhere
             && terms.fallback.takes(fault.status())
             && terms.fallback.allows_another(retries, start.elapsed());

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use llm::{Dialect, Origin as Home, Provider, TokenCap, bridge};
 use net::{NetError, Origin, OriginSettings, Scheme};
-use plugin::Living;
+use plugin::{Ctx, Living};
 use wire::json::Edits;
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::limits::Limits;
 use crate::query::{Argument, argument, arguments, joined};
 use crate::sign::{Gcp, GcpSettings};
+use crate::turn::{Seat, Turn};
 
 /// What a configuration says of one instance, as plain values.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub struct Instance {
     pub(crate) auth_query: Vec<Argument<'static>>,
     /// The endpoint's own arguments.
     pub(crate) endpoint_query: Vec<Argument<'static>>,
+    /// Where it is told how attempts go, when its picker learns from them.
+    pub(crate) seat: Option<Seat>,
 }
 
 /// Where an instance is.
@@ -143,6 +146,7 @@ impl Instance {
             path,
             auth_query,
             endpoint_query,
+            seat: None,
         };
         for ability in settings.provider.speaks {
             let path = instance.path.clone().unwrap_or_else(|| ability.path.into());
@@ -154,6 +158,18 @@ impl Instance {
             });
         }
         Ok(instance)
+    }
+
+    /// Tells `seat` how attempts go from here on.
+    pub fn take_seat(&mut self, seat: Seat) {
+        self.seat = Some(seat);
+    }
+
+    /// Begins an attempt, as far as its picker wants to know of it.
+    pub(crate) fn turn(&self, ctx: &Ctx) -> Option<Turn> {
+        let exchange = ctx.exchange.as_ref();
+        let blocks = exchange.map_or(&[][..], |exchange| &exchange.prompt_blocks);
+        Some(self.seat.as_ref()?.take(blocks))
     }
 
     /// Its name in logs, metrics and limits.

@@ -19,6 +19,7 @@ mod query;
 mod record;
 mod relay;
 mod sign;
+mod turn;
 
 pub use embeddings::{EmbeddingsError, EmbeddingsSettings, EmbeddingsSettingsError, Likeness};
 pub use endpoint::{Endpoint, EndpointError};
@@ -28,3 +29,4 @@ pub use instance::{Instance, InstanceError, InstanceSettings};
 pub use intake::intake;
 pub use limits::Limits;
 pub use sign::GcpSettings;
+pub use turn::Seat;

@@ -18,6 +18,7 @@ use crate::attempt::Guards;
 use crate::hold::{Hold, nothing_said};
 use crate::limits::Limits;
 use crate::record::{Chain, millis, record_end, record_reason, status_of, word_for};
+use crate::turn::Turn;
 
 /// As much as one write joins; what one read of a socket delivers is rarely more.
 const JOIN_BYTES: usize = 64 * 1024;
@@ -28,6 +29,8 @@ pub(crate) struct Opening {
     pub(crate) start: Instant,
     /// Kept until the answer is over.
     pub(crate) guards: Guards,
+    /// Told how the answer goes.
+    pub(crate) turn: Option<Turn>,
     /// Until when a broken answer may still be replaced by another instance's.
     pub(crate) looked_at_until: Option<Instant>,
 }
@@ -51,6 +54,7 @@ pub(crate) struct StreamRelay {
     start: Instant,
     ended: Ended,
     guards: Guards,
+    turn: Option<Turn>,
 }
 
 /// The events of the answer, read beside the relay.
@@ -58,6 +62,8 @@ struct Events {
     decoder: SseDecoder,
     reader: Box<dyn EventReader>,
     wants_text: bool,
+    /// Whether the reader can tell content from other events.
+    tells_content: bool,
 }
 
 /// Why no more pieces come.
@@ -99,6 +105,7 @@ impl StreamRelay {
             dialect,
             start,
             guards,
+            turn,
             looked_at_until,
         } = opening;
         let hold = looked_at_until.filter(|_| reads_events);
@@ -111,6 +118,7 @@ impl StreamRelay {
                 decoder: SseDecoder::new(),
                 reader: dialect.protocol().reader(llm::Want { text: wants_text }),
                 wants_text,
+                tells_content: Hold::new(dialect, start).is_some(),
             }),
             deadline: limits
                 .max_stream_duration
@@ -121,6 +129,7 @@ impl StreamRelay {
             start,
             ended: Ended::Running,
             guards,
+            turn,
         };
         relay.hold_opening(ctx).await?;
         relay.hold = None;
@@ -173,7 +182,13 @@ impl StreamRelay {
             {
                 return Poll::Ready(Some(Err(self.stop(Stop::Limit(Ended::DurationLimit)))));
             }
-            match ready!(Pin::new(body).poll_frame(task)) {
+            let Poll::Ready(frame) = Pin::new(body).poll_frame(task) else {
+                if let Some(turn) = &mut self.turn {
+                    turn.waits();
+                }
+                return Poll::Pending;
+            };
+            match frame {
                 None => {
                     self.ended = Ended::Complete;
                     self.body = None;
@@ -216,6 +231,9 @@ impl StreamRelay {
             exchange.time_to_first_token_ms = Some(millis(self.start.elapsed()));
         }
         let Some(events) = &mut self.events else {
+            if let Some(turn) = &mut self.turn {
+                turn.piece(true);
+            }
             return;
         };
         events.decoder.push(piece.clone());
@@ -224,12 +242,18 @@ impl StreamRelay {
             if let Some(hold) = &mut self.hold {
                 hold.see(&reading, event.data);
             }
+            if let Some(turn) = &mut self.turn {
+                turn.event(reading.is_first_content);
+            }
             if let Some(usage) = reading.usage {
                 exchange.usage = usage;
             }
             exchange.has_tool_calls |= reading.has_tool_calls;
             exchange.done |= reading.is_done;
             exchange.text.push_str(reading.text);
+        }
+        if let Some(turn) = &mut self.turn {
+            turn.piece(!events.tells_content);
         }
         exchange.text_known = events.wants_text;
         if events.decoder.overflowed() {
@@ -305,6 +329,7 @@ impl Relay for StreamRelay {
         };
         record_end(ctx, self.start.elapsed(), self.read, self.ended);
         self.guards.clear();
+        self.turn = None;
     }
 
     fn length(&self) -> Option<u64> {

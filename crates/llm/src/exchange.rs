@@ -28,6 +28,9 @@ pub struct Exchange {
     pub instance: Arc<str>,
     /// In which order the instances are asked, when the content of the request decides that.
     pub ranking: Option<Box<Ranking>>,
+    /// The blocks of the prompt, as [`blocks`](crate::prompt::blocks) cuts them, when the instance is
+    /// chosen by them.
+    pub prompt_blocks: Vec<u64>,
     /// The model that was asked for upstream.
     pub model: String,
     /// How many tools the outgoing request offers.

@@ -9,6 +9,7 @@ fn finished() -> Exchange {
         request_model: "asked".to_owned(),
         instance: "first".into(),
         ranking: None,
+        prompt_blocks: Vec::new(),
         model: "given".to_owned(),
         tool_count: 2,
         end_user: "u".to_owned(),

@@ -135,21 +135,26 @@ impl Ewma {
             Outcome::Abandoned(waited) => {
                 // It would have taken longer; how long nobody knows.
                 for average in [&pace.first, &pace.whole] {
-                    if average.left(now, HALF_LIFE) < waited.as_secs_f64() {
+                    let known = average.read(now).map(|reading| reading.left(HALF_LIFE));
+                    if known.unwrap_or(FAILURE) < waited.as_secs_f64() {
                         blend(average, waited, now);
                     }
                 }
             }
             Outcome::Unknown => {}
-            Outcome::Failed => {
-                // A target that fails at once must not pass for a quick one.
-                for average in [&pace.first, &pace.whole] {
-                    average.update(now, |before| {
-                        let left = before.map_or(0.0, |before| before.left(HALF_LIFE));
-                        (left * 2.0).clamp(FAILURE, MOST_FAILURE)
-                    });
-                }
-            }
+        }
+    }
+
+    /// A call to this target failed, which is told beside its end: it is taken for a slow one, since
+    /// a target that fails at once must not pass for a quick one.
+    pub fn fail(&self, target: usize, now: Instant) {
+        let now = self.clock.stamp(now);
+        let pace = self.paces.get(target);
+        for average in pace.iter().flat_map(|pace| [&pace.first, &pace.whole]) {
+            average.update(now, |before| {
+                let left = before.map_or(0.0, |before| before.left(HALF_LIFE));
+                (left * 2.0).clamp(FAILURE, MOST_FAILURE)
+            });
         }
     }
 

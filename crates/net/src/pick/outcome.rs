@@ -19,13 +19,11 @@ pub enum Outcome {
     Whole(Duration),
     /// Given up by the caller before there was an answer, after this time.
     Abandoned(Duration),
-    /// The target failed.
-    Failed,
     /// Nothing that says how quick the target is.
     Unknown,
 }
 
-/// A picker that wants to know what becomes of its choices. Both calls may come from any thread.
+/// A picker that wants to know what becomes of its choices. Calls may come from any thread.
 pub trait Settle: fmt::Debug + Send + Sync {
     /// A call to this target begins; `blocks` stand for the beginnings of its request, if the caller
     /// has any.
@@ -33,4 +31,7 @@ pub trait Settle: fmt::Debug + Send + Sync {
 
     /// A call that began is over.
     fn settle(&self, target: usize, outcome: &Outcome);
+
+    /// A call failed; told beside its end.
+    fn fail(&self, target: usize);
 }

@@ -26,6 +26,9 @@ fn shares(
     for _ in 0..count {
         simulation.pass(millis(20), |target, _, now| {
             picker.settle(target, &answers[target], now);
+            if answers[target] == Outcome::Unknown {
+                picker.fail(target, now);
+            }
         });
         let is_streamed = matches!(answers[0], Outcome::Streamed { .. });
         let target = picker.pick(is_streamed, &Tried::new(), simulation.now());
@@ -45,7 +48,7 @@ fn time(answer: &Outcome) -> Duration {
             parts,
         } => first + between.unwrap_or_default() * parts,
         Outcome::Whole(time) | Outcome::Abandoned(time) => time,
-        Outcome::Failed | Outcome::Unknown => millis(1),
+        Outcome::Unknown => millis(1),
     }
 }
 
@@ -127,7 +130,7 @@ fn answers_in_one_piece_are_judged_by_their_own_times() {
 #[test]
 fn a_target_that_fails_at_once_does_not_pass_for_quick() {
     let picker = Ewma::with_lots([1, 1], 7);
-    let answers = [Outcome::Whole(millis(400)), Outcome::Failed];
+    let answers = [Outcome::Whole(millis(400)), Outcome::Unknown];
     let shares = shares(&picker, &mut Simulation::new(), 1000, &answers);
     assert!(shares[1] < 50, "{shares:?}");
     assert!(shares[1] > 0, "it is asked again now and then: {shares:?}");
@@ -145,6 +148,17 @@ fn who_waited_in_vain_tells_that_it_takes_longer() {
     assert_eq!(pick(&picker, false, now), 1);
     picker.settle(1, &Outcome::Abandoned(millis(30_000)), now);
     assert_eq!(pick(&picker, false, now), 0);
+}
+
+#[test]
+fn who_left_early_tells_nothing_of_an_unknown_target() {
+    let picker = Ewma::with_lots([1, 1], 1);
+    let now = Instant::now();
+    let expected = || picker.expected(0, false, picker.clock.stamp(now));
+    picker.settle(0, &Outcome::Abandoned(millis(20)), now);
+    assert_eq!(expected(), None);
+    picker.settle(0, &Outcome::Abandoned(millis(2000)), now);
+    assert_eq!(expected(), Some(2.0));
 }
 
 #[test]

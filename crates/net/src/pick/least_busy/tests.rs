@@ -9,7 +9,7 @@ fn shares(picker: &LeastBusy, count: usize, times: &[u64]) -> Vec<usize> {
     let mut shares = vec![0; times.len()];
     for _ in 0..count {
         simulation.pass(Duration::from_millis(10), |target, _, _| {
-            picker.settle(target, &Outcome::Failed);
+            picker.settle(target, &Outcome::Unknown);
         });
         let target = picker.pick(&Tried::new()).expect("a target");
         picker.begin(target);
@@ -59,7 +59,7 @@ fn tried_targets_and_those_of_weight_zero_are_passed_over() {
 #[test]
 fn a_call_that_never_began_cannot_end() {
     let picker = LeastBusy::new([1, 1]);
-    picker.settle(0, &Outcome::Failed);
-    picker.settle(7, &Outcome::Failed);
+    picker.settle(0, &Outcome::Unknown);
+    picker.settle(7, &Outcome::Unknown);
     assert_eq!(picker.in_flight.of(0), 0);
 }
