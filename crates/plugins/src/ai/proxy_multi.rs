@@ -7,6 +7,7 @@ mod config;
 mod health;
 mod key;
 mod rules;
+mod semantic;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use balance::Balance;
 use config::{Algorithm, Config, InstanceConfig};
 use health::Wellness;
 use key::HashKey;
+use semantic::Semantic;
 
 /// Forwards AI requests to one of several models, and to another when it fails.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct AiProxyMulti {
     wellness: Wellness,
     /// What `chash` chooses by.
     key: Option<HashKey>,
+    /// What `semantic` chooses by.
+    semantic: Option<Semantic>,
     terms: Terms,
 }
 
@@ -66,6 +70,7 @@ impl Plugin for AiProxyMulti {
             _ => config.fallback(),
         };
         Ok(Self {
+            semantic: Semantic::new(&config, host)?,
             key: (algorithm == Algorithm::Chash).then(|| HashKey::new(&config.balancer)),
             terms: Terms {
                 limits,
@@ -85,6 +90,9 @@ impl Plugin for AiProxyMulti {
     fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
         Step::wait(async {
             ai::intake(ctx, &self.terms.limits).await?;
+            if let Some(semantic) = &self.semantic {
+                semantic.rank(ctx).await;
+            }
             let index = self.pick(ctx, &Tried::new()).ok_or_else(nobody_left)?;
             let instance = self.instances.get(index).ok_or_else(nobody_left)?;
             if let Some(exchange) = &mut ctx.exchange {
@@ -106,7 +114,10 @@ impl Plugin for AiProxyMulti {
                 tried.add(index);
                 self.instances.get(index)
             };
-            let reply = ai::exchange(ctx, instance, &self.terms, next).await?;
+            let semantic = self.semantic.as_ref();
+            let told = semantic.and_then(|semantic| semantic.told(ctx, instance.name()));
+            let outcome = ai::exchange(ctx, instance, &self.terms, next).await;
+            let reply = semantic::tell(told, outcome)?;
             Ok(Flow::Respond(Box::new(reply)))
         })
     }
@@ -116,6 +127,11 @@ impl AiProxyMulti {
     /// Chooses an instance that is well and not in `tried`.
     fn pick(&self, ctx: &Ctx, tried: &Tried) -> Option<usize> {
         let avoided = self.wellness.avoided(tried);
+        let exchange = ctx.exchange.as_ref();
+        if let Some(ranking) = exchange.and_then(|exchange| exchange.ranking.as_ref()) {
+            let mut order = ranking.order.iter().copied();
+            return order.find(|index| !avoided.contains(*index));
+        }
         match &self.key {
             Some(key) => self.balance.pick(key.of(ctx).as_bytes(), &avoided),
             None => self.balance.pick(b"", &avoided),

@@ -288,7 +288,8 @@ impl JsonSchema for ProviderName {
 // === impl Texts ===
 
 impl Texts {
-    fn pairs(&self) -> Vec<(String, String)> {
+    /// Names and values.
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
         let text = |(name, value): (&String, &Value)| {
             value.as_str().map(|value| (name.clone(), value.to_owned()))
         };

@@ -11,7 +11,7 @@ use simulator::Behaviour;
 use crate::stage::{CHAT, Member, Stage, instance_of, statuses};
 
 /// Checks that judge after one answer.
-fn checks() -> Value {
+pub(crate) fn checks() -> Value {
     json!({ "active": {
         "http_path": "/health",
         "healthy": { "successes": 1 },
@@ -24,7 +24,7 @@ fn checked(name: &'static str) -> Member {
 }
 
 /// Lets an instance's health path answer so from here on; everything else goes on as before.
-fn answer_health(stage: &Stage, name: &'static str, status: StatusCode) {
+pub(crate) fn answer_health(stage: &Stage, name: &'static str, status: StatusCode) {
     stage
         .upstream(name)
         .script()
@@ -32,7 +32,7 @@ fn answer_health(stage: &Stage, name: &'static str, status: StatusCode) {
 }
 
 /// One turn of every prober, as if its interval had passed.
-async fn turn(stage: &Stage) {
+pub(crate) async fn turn(stage: &Stage) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(1)).await;
     tokio::time::resume();

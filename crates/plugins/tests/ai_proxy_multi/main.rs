@@ -6,6 +6,7 @@ mod faults;
 mod health;
 mod opening;
 mod pick;
+mod semantic;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

@@ -70,8 +70,7 @@ pub(crate) struct InstanceConfig {
     /// Least likeness of a prompt to its examples; instead of `semantic_opts.threshold`.
     #[serde(default)]
     #[schemars(range(min = -1, max = 1))]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    threshold: Option<f64>,
+    pub(super) threshold: Option<f64>,
 }
 
 /// How an instance is chosen.
@@ -98,7 +97,7 @@ pub(crate) enum Algorithm {
     /// In turn, by weight.
     #[default]
     Roundrobin,
-    /// By likeness of the prompt to each instance's examples.
+    /// By likeness of the prompt to each instance's examples; weights and priorities do not count.
     Semantic,
 }
 
@@ -162,18 +161,19 @@ pub(crate) enum Kind {
 pub(crate) struct SemanticOptions {
     /// Where texts are made into vectors.
     pub(super) embeddings: Embeddings,
-    /// Least likeness of a prompt to an instance's examples.
+    /// Least likeness of a prompt to an instance's examples, as the cosine of an angle; 0 when
+    /// absent.
     #[serde(default)]
     #[schemars(range(min = -1, max = 1))]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    threshold: Option<f64>,
-    /// The instance for prompts that are like nobody's examples; the first one when absent.
+    pub(super) threshold: Option<f64>,
+    /// The instance for prompts that are like nobody's examples, and for all of them while no vectors
+    /// can be had; the first one when absent.
     #[serde(default)]
     pub(super) fallback: Option<String>,
-    /// Whether answers tell in headers how the instance was chosen.
+    /// Whether answers tell in `X-AI-Semantic-Scores` and `X-AI-Semantic-Picked-Instance` how the
+    /// instance was chosen.
     #[serde(default)]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    debugging: bool,
+    pub(super) debugging: bool,
 }
 
 /// Where texts are made into vectors.
@@ -183,23 +183,20 @@ pub(crate) struct Embeddings {
     pub(super) provider: EmbeddingsProvider,
     /// The model that is asked.
     #[schemars(length(min = 1))]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    model: String,
-    /// The URL that is asked; for Azure with the whole path of the deployment.
+    pub(super) model: String,
+    /// The URL that is asked, OpenAI's own when absent; for Azure with the whole path of the
+    /// deployment.
     #[serde(default)]
     pub(super) endpoint: Option<String>,
     /// How requests are authenticated.
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    auth: EmbeddingsAuth,
-    /// How long an answer may take, in milliseconds.
+    pub(super) auth: EmbeddingsAuth,
+    /// How long the choice for one prompt may take in all, in milliseconds.
     #[serde(default = "three_seconds")]
     #[schemars(range(min = 1))]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    timeout: u64,
+    pub(super) timeout: u64,
     /// Whether the certificate is checked.
     #[serde(default = "yes")]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    ssl_verify: bool,
+    pub(super) ssl_verify: bool,
 }
 
 /// Who makes texts into vectors.
@@ -218,12 +215,10 @@ pub(crate) enum EmbeddingsProvider {
 pub(crate) struct EmbeddingsAuth {
     /// Headers of the request.
     #[serde(default)]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    header: Texts,
+    pub(super) header: Texts,
     /// Query arguments of the request.
     #[serde(default)]
-    #[expect(dead_code, reason = "checked here, for configurations made for APISIX")]
-    query: Texts,
+    pub(super) query: Texts,
 }
 
 const fn yes() -> bool {
@@ -243,6 +238,18 @@ impl Algorithm {
             Self::Chash => "chash",
             Self::Roundrobin => "roundrobin",
             Self::Semantic => "semantic",
+        }
+    }
+}
+
+// === impl EmbeddingsProvider ===
+
+impl EmbeddingsProvider {
+    /// Its name in configuration.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::AzureOpenai => "azure-openai",
         }
     }
 }

@@ -66,14 +66,7 @@ pub(super) fn judge_balancer(config: &Config) -> Result<(), ConfigError> {
     match config.balancer.algorithm {
         Algorithm::Roundrobin => Ok(()),
         Algorithm::Chash => judge_hash(&config.balancer),
-        Algorithm::Semantic => {
-            judge_semantic(config)?;
-            Err(ConfigError::at(
-                "/balancer/algorithm",
-                "balancer.algorithm: semantic is not available in this version, expected \
-                 roundrobin or chash",
-            ))
-        }
+        Algorithm::Semantic => judge_semantic(config),
     }
 }
 
