@@ -18,7 +18,7 @@ use net::pick::Tried;
 use plugin::{ConfigError, Ctx, Fault, Flow, Host, Phases, Plugin, Say, Step, Whose};
 
 use super::placed;
-use balance::Balance;
+use balance::{Ask, Balance};
 use config::{Algorithm, Config, InstanceConfig};
 use health::Wellness;
 use key::HashKey;
@@ -57,13 +57,14 @@ impl Plugin for AiProxyMulti {
 
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
         let limits = config.transport.limits();
-        let (instances, wellness) = compile_instances(&config.instances, &limits, host)?;
+        let (mut instances, wellness) = compile_instances(&config.instances, &limits, host)?;
         rules::judge_balancer(&config)?;
         warn(&instances, host.resource);
         let algorithm = config.balancer.algorithm;
         let identity = Balance::identity(host.resource, &config.instances, algorithm);
         let make = || Ok::<_, Infallible>(Balance::new(&config.instances, algorithm));
         let Ok(balance) = host.living.share(&identity, make);
+        balance.seat(&mut instances);
         // A single instance has nobody to fall back to.
         let fallback = match instances.len() {
             1 => Fallback::default(),
@@ -90,6 +91,7 @@ impl Plugin for AiProxyMulti {
     fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
         Step::wait(async {
             ai::intake(ctx, &self.terms.limits).await?;
+            self.balance.cut_prompt(ctx);
             if let Some(semantic) = &self.semantic {
                 semantic.rank(ctx).await;
             }
@@ -132,10 +134,9 @@ impl AiProxyMulti {
             let mut order = ranking.order.iter().copied();
             return order.find(|index| !avoided.contains(*index));
         }
-        match &self.key {
-            Some(key) => self.balance.pick(key.of(ctx).as_bytes(), &avoided),
-            None => self.balance.pick(b"", &avoided),
-        }
+        let key = self.key.as_ref().map(|key| key.of(ctx));
+        let ask = Ask::new(ctx, key.as_deref().unwrap_or_default());
+        self.balance.pick(&ask, &avoided)
     }
 
     /// The instance that was chosen for this request.

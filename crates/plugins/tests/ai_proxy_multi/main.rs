@@ -1,6 +1,7 @@
 //! `ai-proxy-multi` against simulated providers: who is asked, what a failure leads to, what is
 //! recorded of it.
 
+mod algorithms;
 mod fallback;
 mod faults;
 mod health;

@@ -1,8 +1,12 @@
 //! Which instance a request goes to.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
 
-use net::pick::{HashRing, RoundRobin, Tried};
+use ai::{Instance, Seat};
+use net::pick::{Ewma, HashRing, LeastBusy, Outcome, Prefix, RoundRobin, Settle, Tried};
+use plugin::Ctx;
 
 use super::config::{Algorithm, InstanceConfig};
 
@@ -13,6 +17,19 @@ use super::config::{Algorithm, InstanceConfig};
 #[derive(Debug)]
 pub(super) struct Balance {
     groups: Box<[Group]>,
+    /// For each instance its group, and its place there.
+    places: Box<[(usize, usize)]>,
+    algorithm: Algorithm,
+}
+
+/// What a request is chosen for by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a> {
+    /// The key of `chash`.
+    key: &'a [u8],
+    is_streamed: bool,
+    /// The blocks of its prompt, for `prefix`.
+    blocks: &'a [u64],
 }
 
 /// Instances of one priority.
@@ -27,6 +44,22 @@ struct Group {
 enum Picker {
     RoundRobin(RoundRobin),
     Hash(HashRing),
+    LeastBusy(LeastBusy),
+    Ewma(Ewma),
+    Prefix(Box<Prefix>),
+}
+
+// === impl Ask ===
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(ctx: &'a Ctx, key: &'a str) -> Self {
+        let exchange = ctx.exchange.as_ref();
+        Self {
+            key: key.as_bytes(),
+            is_streamed: exchange.is_some_and(|exchange| exchange.streaming),
+            blocks: exchange.map_or(&[], |exchange| &exchange.prompt_blocks),
+        }
+    }
 }
 
 // === impl Balance ===
@@ -46,8 +79,41 @@ impl Balance {
                 picker: Picker::new(&members, algorithm),
             }
         };
+        let groups: Box<[Group]> = priorities.iter().rev().map(group).collect();
+        let mut places = vec![(0, 0); instances.len()];
+        for (number, group) in groups.iter().enumerate() {
+            for (place, index) in group.members.iter().enumerate() {
+                places[*index] = (number, place);
+            }
+        }
         Self {
-            groups: priorities.iter().rev().map(group).collect(),
+            groups,
+            places: places.into(),
+            algorithm,
+        }
+    }
+
+    /// Has the instances tell how attempts go, if the algorithm learns from it and has a choice.
+    pub(super) fn seat(self: &Arc<Self>, instances: &mut [Instance]) {
+        let learns = matches!(
+            self.algorithm,
+            Algorithm::LeastBusy | Algorithm::Ewma | Algorithm::Prefix
+        );
+        if !learns || instances.len() < 2 {
+            return;
+        }
+        for (index, instance) in instances.iter_mut().enumerate() {
+            instance.take_seat(Seat::new(self.clone(), index));
+        }
+    }
+
+    /// Writes the blocks of the prompt into the record, if the algorithm chooses by them.
+    pub(super) fn cut_prompt(&self, ctx: &mut Ctx) {
+        if self.algorithm != Algorithm::Prefix || self.places.len() < 2 {
+            return;
+        }
+        if let (Some(exchange), Some(scan)) = (&mut ctx.exchange, ctx.body.scanned()) {
+            exchange.prompt_blocks = llm::prompt::blocks(exchange.dialect, scan);
         }
     }
 
@@ -72,15 +138,47 @@ impl Balance {
     }
 
     /// The next instance that is not in `tried`, from the most preferred group that has one.
-    pub(super) fn pick(&self, key: &[u8], tried: &Tried) -> Option<usize> {
-        self.groups.iter().find_map(|group| group.pick(key, tried))
+    pub(super) fn pick(&self, ask: &Ask<'_>, tried: &Tried) -> Option<usize> {
+        self.groups.iter().find_map(|group| group.pick(ask, tried))
+    }
+
+    /// The picker of an instance, and its place there.
+    fn picker(&self, index: usize) -> Option<(&Picker, usize)> {
+        let (group, place) = *self.places.get(index)?;
+        Some((&self.groups.get(group)?.picker, place))
+    }
+}
+
+impl Settle for Balance {
+    fn begin(&self, target: usize, blocks: &[u64]) {
+        match self.picker(target) {
+            Some((Picker::LeastBusy(picker), place)) => picker.begin(place),
+            Some((Picker::Ewma(picker), place)) => picker.begin(place),
+            Some((Picker::Prefix(picker), place)) => picker.begin(place, blocks, Instant::now()),
+            Some((Picker::RoundRobin(_) | Picker::Hash(_), _)) | None => {}
+        }
+    }
+
+    fn settle(&self, target: usize, outcome: &Outcome) {
+        match self.picker(target) {
+            Some((Picker::LeastBusy(picker), place)) => picker.settle(place, outcome),
+            Some((Picker::Ewma(picker), place)) => picker.settle(place, outcome, Instant::now()),
+            Some((Picker::Prefix(picker), place)) => picker.settle(place, outcome),
+            Some((Picker::RoundRobin(_) | Picker::Hash(_), _)) | None => {}
+        }
+    }
+
+    fn fail(&self, target: usize) {
+        if let Some((Picker::Ewma(picker), place)) = self.picker(target) {
+            picker.fail(place, Instant::now());
+        }
     }
 }
 
 // === impl Group ===
 
 impl Group {
-    fn pick(&self, key: &[u8], tried: &Tried) -> Option<usize> {
+    fn pick(&self, ask: &Ask<'_>, tried: &Tried) -> Option<usize> {
         let own = self.members.iter().enumerate();
         let tried: Tried = own
             .filter(|(_, index)| tried.contains(**index))
@@ -88,7 +186,10 @@ impl Group {
             .collect();
         let place = match &self.picker {
             Picker::RoundRobin(turns) => turns.pick(&tried),
-            Picker::Hash(ring) => ring.pick(key, &tried),
+            Picker::Hash(ring) => ring.pick(ask.key, &tried),
+            Picker::LeastBusy(picker) => picker.pick(&tried),
+            Picker::Ewma(picker) => picker.pick(ask.is_streamed, &tried, Instant::now()),
+            Picker::Prefix(picker) => picker.pick(ask.blocks, &tried, Instant::now()),
         };
         self.members.get(place?).copied()
     }
@@ -98,16 +199,18 @@ impl Group {
 
 impl Picker {
     fn new(members: &[&InstanceConfig], algorithm: Algorithm) -> Self {
+        let weights = members.iter().map(|instance| instance.weight);
+        let named = members
+            .iter()
+            .map(|instance| (&*instance.name, instance.weight));
         match algorithm {
-            Algorithm::Chash => {
-                let targets = members
-                    .iter()
-                    .map(|instance| (&*instance.name, instance.weight));
-                Self::Hash(HashRing::new(targets))
+            Algorithm::Chash => Self::Hash(HashRing::new(named)),
+            Algorithm::Roundrobin | Algorithm::Semantic => {
+                Self::RoundRobin(RoundRobin::new(weights))
             }
-            Algorithm::Roundrobin | Algorithm::Semantic => Self::RoundRobin(RoundRobin::new(
-                members.iter().map(|instance| instance.weight),
-            )),
+            Algorithm::LeastBusy => Self::LeastBusy(LeastBusy::new(weights)),
+            Algorithm::Ewma => Self::Ewma(Ewma::new(weights)),
+            Algorithm::Prefix => Self::Prefix(Box::new(Prefix::new(named))),
         }
     }
 }

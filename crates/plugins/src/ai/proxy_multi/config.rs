@@ -90,7 +90,7 @@ pub(crate) struct Balancer {
 
 /// How an instance is chosen.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Algorithm {
     /// Equal keys go to the same instance.
     Chash,
@@ -99,6 +99,13 @@ pub(crate) enum Algorithm {
     Roundrobin,
     /// By likeness of the prompt to each instance's examples; weights and priorities do not count.
     Semantic,
+    /// Whoever has the fewest calls in flight for its weight; Tollgate's own.
+    LeastBusy,
+    /// The quicker of two drawn by lot, by the time to the first content and the time between parts;
+    /// Tollgate's own.
+    Ewma,
+    /// Prompts that begin alike go to the same instance while the load stays even; Tollgate's own.
+    Prefix,
 }
 
 /// Where `chash` finds its key.
@@ -238,6 +245,9 @@ impl Algorithm {
             Self::Chash => "chash",
             Self::Roundrobin => "roundrobin",
             Self::Semantic => "semantic",
+            Self::LeastBusy => "least_busy",
+            Self::Ewma => "ewma",
+            Self::Prefix => "prefix",
         }
     }
 }

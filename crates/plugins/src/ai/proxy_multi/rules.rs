@@ -64,7 +64,9 @@ pub(super) fn judge_instance(
 /// Names the first rule that is broken.
 pub(super) fn judge_balancer(config: &Config) -> Result<(), ConfigError> {
     match config.balancer.algorithm {
-        Algorithm::Roundrobin => Ok(()),
+        Algorithm::Roundrobin | Algorithm::LeastBusy | Algorithm::Ewma | Algorithm::Prefix => {
+            Ok(())
+        }
         Algorithm::Chash => judge_hash(&config.balancer),
         Algorithm::Semantic => judge_semantic(config),
     }
