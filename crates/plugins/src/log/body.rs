@@ -1,5 +1,10 @@
 //! Bodies in log entries: the fields that every logger has for them.
 
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use http::{HeaderValue, header};
 use plugin::{Collector, ConfigError, Ctx, Expr, Flow, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,6 +40,7 @@ pub(super) struct BodySettings {
 pub(super) struct Bodies {
     request: Option<RequestPart>,
     response: Option<Collector>,
+    response_limit: usize,
 }
 
 #[derive(Debug)]
@@ -60,7 +66,11 @@ impl BodySettings {
         let response = self
             .include_resp_body
             .then(|| Collector::new(bytes(self.max_resp_body_bytes), of_response));
-        Ok(Bodies { request, response })
+        Ok(Bodies {
+            request,
+            response,
+            response_limit: bytes(self.max_resp_body_bytes),
+        })
     }
 }
 
@@ -109,10 +119,29 @@ impl Bodies {
         Some(bytes.get(..part.limit).unwrap_or(bytes))
     }
 
-    /// The answer's body as far as it was collected.
-    pub(super) fn response_bytes<'a>(&self, ctx: &'a Ctx) -> Option<&'a [u8]> {
-        self.response.as_ref()?.bytes(ctx)
+    /// The answer's body as far as it was collected, unpacked where its coding is known.
+    pub(super) fn response_bytes<'a>(&self, ctx: &'a Ctx) -> Option<Cow<'a, [u8]>> {
+        let sent = self.response.as_ref()?.bytes(ctx)?;
+        let coding = ctx.sent.headers.get(header::CONTENT_ENCODING);
+        let coding = coding.map_or(&b""[..], HeaderValue::as_bytes);
+        Some(unpacked(coding, sent, self.response_limit))
     }
+}
+
+/// At most `limit` bytes of what `sent` stands for; `sent` itself when that cannot be told.
+fn unpacked<'a>(coding: &[u8], sent: &'a [u8], limit: usize) -> Cow<'a, [u8]> {
+    let reader: Box<dyn Read> = match coding {
+        b"gzip" | b"x-gzip" => Box::new(MultiGzDecoder::new(sent)),
+        b"deflate" => Box::new(ZlibDecoder::new(sent)),
+        _ => return Cow::Borrowed(sent),
+    };
+    let mut plain = Vec::new();
+    // What was collected may end early: then it is told as far as it goes.
+    let outcome = reader.take(limit as u64).read_to_end(&mut plain);
+    if outcome.is_err() && plain.is_empty() {
+        return Cow::Borrowed(sent);
+    }
+    Cow::Owned(plain)
 }
 
 /// Reads the client's body, so that it is there when the request is logged.

@@ -136,13 +136,14 @@ impl Plugin for FileLogger {
         if !self.matches.as_ref().is_none_or(is_match) {
             return;
         }
+        let response_body = self.bodies.response_bytes(ctx);
         let entry = log_entry(
             ctx,
             &Logged {
                 format: self.format.as_ref(),
                 extra: self.extra.as_ref(),
                 request_body: self.bodies.request_bytes(ctx),
-                response_body: self.bodies.response_bytes(ctx),
+                response_body: response_body.as_deref(),
             },
         );
         sink.write_line(&entry);

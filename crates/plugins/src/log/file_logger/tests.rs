@@ -1,8 +1,11 @@
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{HeaderValue, StatusCode};
 use llm::Exchange;
 use plugin::{Chain, Ctx, End, Phases, Want};
 use serde_json::{Value, json};
@@ -208,4 +211,37 @@ async fn lines_for_a_file_that_cannot_be_opened_are_counted() {
     let text = logger.house.metrics.encode();
     let counted = "tollgate_log_entries_dropped_total{target=\"/dev/null/not-a-folder/log\"} 2";
     assert!(text.contains(counted), "{text}");
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_logged_unpacked_as_far_as_it_was_collected() {
+    let plain = format!("{{\"text\":\"{}\"}}", "a".repeat(1000));
+    let packed = |level| {
+        let mut packed = GzEncoder::new(Vec::new(), level);
+        packed.write_all(plain.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let (small, large) = (packed(Compression::fast()), packed(Compression::none()));
+    let config = json!({
+        "path": "DIR/log", "include_resp_body": true, "max_resp_body_bytes": 100
+    });
+    let logger = Logger::new("gzip", &config);
+    for (sent, said) in [
+        (&small[..], &plain[..100]),
+        (&large[..], &plain[..50]),
+        (b"no gzip", "no gzip"),
+    ] {
+        let mut ctx = post("/x", "");
+        ctx.sent
+            .headers
+            .insert("content-encoding", HeaderValue::from_static("gzip"));
+        let mut bytes = Bytes::copy_from_slice(sent);
+        logger.chain.chunk(&mut ctx, &mut bytes, false);
+        assert_eq!(&bytes[..], sent, "the client gets what was sent");
+        logger.chain.log(&mut ctx);
+        let entry = logger.lines("log").pop().unwrap();
+        let body = entry["response"]["body"].as_str().unwrap();
+        assert!(body.starts_with(said), "{body}");
+        assert!(body.len() <= 100, "{body}");
+    }
 }
