@@ -24,7 +24,6 @@ pub type Items<T> = BTreeMap<Arc<str>, Arc<Item<T>>>;
 ///
 /// An item that did not change between two documents is the same `Arc` in both, so a compiled form
 /// may be kept for as long as the pointer is equal.
-#[derive(Debug)]
 pub struct Item<T> {
     /// The identifier: for a credential the part after `credentials/`, else as in the key.
     pub id: Arc<str>,
@@ -96,7 +95,7 @@ pub struct Loaded {
 }
 
 /// One item as a source has it, not yet judged.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entry {
     /// The kind.
     pub kind: Kind,
@@ -110,6 +109,33 @@ pub struct Entry {
     pub modified: u64,
     /// The value.
     pub value: Value,
+}
+
+// === impl Item ===
+
+// Written by hand: values hold credentials.
+impl<T> fmt::Debug for Item<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Item")
+            .field("key", &self.key)
+            .field("created", &self.created)
+            .field("modified", &self.modified)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Entry ===
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Entry")
+            .field("key", &self.key)
+            .field("created", &self.created)
+            .field("modified", &self.modified)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Document ===

@@ -27,6 +27,7 @@ pub mod document;
 pub mod fault;
 pub mod keyring;
 pub mod locate;
+pub mod lookup;
 pub mod merge;
 mod nearest;
 pub mod resource;

@@ -1,38 +1,69 @@
-//! The environment variables of the process, which may hold secrets.
+//! What references to secrets stand for: environment variables, and what secret managers answered.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// The environment variables of the process as they were when it began; never printed.
+use config::lookup::SecretValues;
+
+/// What references to secrets stand for: the environment variables of the process as they were when
+/// it began, and the answers of secret managers; never printed.
 ///
 /// Clones share them.
 #[derive(Clone, Default)]
-pub struct Environment(Arc<BTreeMap<String, String>>);
+pub struct Environment {
+    variables: Arc<BTreeMap<String, String>>,
+    secrets: SecretValues,
+}
 
 // === impl Environment ===
 
 impl Environment {
     /// The value of the variable `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// The answers of secret managers.
+    pub fn secrets(&self) -> &SecretValues {
+        &self.secrets
+    }
+
+    /// The same variables with these answers of secret managers.
+    #[must_use]
+    pub fn with_secrets(&self, secrets: SecretValues) -> Self {
+        Self {
+            variables: Arc::clone(&self.variables),
+            secrets,
+        }
     }
 }
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        Self(Arc::new(variables.into_iter().collect()))
+        Self {
+            variables: Arc::new(variables.into_iter().collect()),
+            secrets: SecretValues::default(),
+        }
     }
 }
 
 impl From<&BTreeMap<String, String>> for Environment {
     fn from(variables: &BTreeMap<String, String>) -> Self {
-        Self(Arc::new(variables.clone()))
+        Self {
+            variables: Arc::new(variables.clone()),
+            secrets: SecretValues::default(),
+        }
     }
 }
 
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Environment({} variables)", self.0.len())
+        write!(
+            formatter,
+            "Environment({} variables, {:?})",
+            self.variables.len(),
+            self.secrets
+        )
     }
 }

@@ -5,8 +5,9 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use config::CheckError;
 use serde_json::Value;
@@ -197,7 +198,8 @@ impl Registry {
         Ok(is_known.then_some((entry.name, credential)))
     }
 
-    /// As [`Registry::credential`], with the values of references in place.
+    /// As [`Registry::credential`], with the values of references in place; `None` as well when it
+    /// refers to a secret that may be there and was not asked for.
     ///
     /// # Errors
     /// [`PluginFault`], also for a reference that has no value.
@@ -209,7 +211,7 @@ impl Registry {
     ) -> Result<Option<Identity>, PluginFault> {
         // Before anything is resolved, so that faults of the form are told in full.
         let mut found = self.credential(name, config, host)?;
-        if Meta::is_disabled(config) {
+        if Meta::is_disabled(config) || resolve::is_open(config, host.environment) {
             return Ok(None);
         }
         let resolved = Resolved::new(config, host.environment);
@@ -225,7 +227,13 @@ impl Registry {
         }))
     }
 
-    /// Compiles one plugin configuration; `None` when `_meta.disable` is set. Schema defaults apply,
+    /// Whether a plugin configuration holds one of these references.
+    pub fn mentions(config: &Value, references: &BTreeSet<Arc<str>>) -> bool {
+        resolve::mentions(config, references)
+    }
+
+    /// Compiles one plugin configuration; `None` when `_meta.disable` is set, and when it refers to
+    /// a secret that may be there and was not asked for. Schema defaults apply,
     /// and the values of references to secrets are put in place, on a copy.
     ///
     /// # Errors
@@ -249,6 +257,9 @@ impl Registry {
                 field,
                 "a reference to a secret is replaced only where it is the whole value"
             );
+        }
+        if resolve::is_open(config, host.environment) {
+            return self.check(name, config, host).map(|()| None);
         }
         let resolved = Resolved::new(config, host.environment);
         let resolved = resolved.map_err(|error| refused(name, error))?;

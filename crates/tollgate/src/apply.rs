@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use config::Loaded;
+use config::lookup::Lookup;
 use config::source::{Source, SourceError};
 use gateway::{Gateway, Snapshot};
 use tokio::sync::{Notify, watch};
@@ -19,6 +20,8 @@ pub(crate) type Served = watch::Sender<Option<Arc<Loaded>>>;
 pub(crate) struct Applier {
     pub(crate) house: Arc<House>,
     pub(crate) source: Source,
+    /// What references to secret managers stand for.
+    pub(crate) lookup: Lookup,
     pub(crate) gateway: Gateway,
     pub(crate) certificates: Certificates,
     pub(crate) served: Served,
@@ -37,6 +40,10 @@ impl Applier {
             let reload = Arc::clone(&self.reload);
             let outcome = tokio::select! {
                 outcome = self.source.changed() => outcome,
+                () = self.lookup.changed() => {
+                    tracing::info!("a secret manager has another answer");
+                    Ok(())
+                }
                 () = reload.notified() => {
                     tracing::info!("reloading resources");
                     Ok(())
@@ -57,11 +64,12 @@ impl Applier {
             Ok(loaded) => loaded,
             Err(error) => return self.tell_unusable(&error),
         };
+        let secrets = self.lookup.resolve(&loaded.document).await;
         let house = Arc::clone(&self.house);
         let previous = self.gateway.snapshot();
         let compiling = tokio::task::spawn_blocking(move || {
             let previous: Option<&Snapshot> = Some(&previous);
-            house.compile(&loaded, previous)
+            house.compile(&loaded, secrets, previous)
         });
         let (snapshot, loaded) = match compiling.await {
             Ok(compiled) => compiled,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use config::Document;
+use config::lookup::SecretValues;
 use config::settings::{self, Settings};
 use config::source::read_document;
 use config::substitute::Environment;
@@ -100,7 +101,7 @@ fn resources(file: &Path, text: &str, environment: &Environment) -> Findings {
         Ok(house) => house,
         Err(error) => return fault(format!("{error:#}")),
     };
-    let (_, whole) = house.compile(&loaded, None);
+    let (_, whole) = house.compile(&loaded, SecretValues::unasked(&loaded.document), None);
     Findings {
         faults: whole.rejected.iter().map(ToString::to_string).collect(),
         warnings: lint::inverted_priorities(&loaded.document),

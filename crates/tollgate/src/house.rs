@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use config::lookup::SecretValues;
 use config::settings::{Router, Settings};
 use config::source::Seal;
 use config::{CheckError, Document, Keyring, Loaded, Rejected};
@@ -62,17 +63,20 @@ impl House {
 
     /// Compiles what was loaded; unchanged items are taken over from `previous`.
     ///
-    /// The faults that compiling found stand in the result beside those of loading.
+    /// `secrets` are what secret managers answered. The faults that compiling found stand in the
+    /// result beside those of loading.
     pub(crate) fn compile(
         &self,
         loaded: &Loaded,
+        secrets: SecretValues,
         previous: Option<&Snapshot>,
     ) -> (Snapshot, Loaded) {
+        let process = self.environment.with_secrets(secrets);
         let environment = Environment {
             registry: &self.registry,
             living: &self.living,
             metrics: &self.metrics,
-            process: &self.environment,
+            process: &process,
             attributes: &self.attributes,
             routing: self.routing,
         };

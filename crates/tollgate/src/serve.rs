@@ -8,6 +8,7 @@ use std::time::Duration;
 use admin::{Access, Api, Control, Export, Facts, Live, PluginHost, Wiring, server};
 use anyhow::Context as _;
 use config::Loaded;
+use config::lookup::{Lifetimes, Lookup};
 use config::settings::{LoadedSettings, Settings};
 use config::source::{FileSource, Source, Store, StoreSource};
 use config::substitute::Environment;
@@ -101,6 +102,7 @@ pub(crate) async fn serve(
     let mut applier = Applier {
         house: Arc::clone(&house),
         source,
+        lookup: Lookup::new(environment.clone(), Lifetimes::default()),
         gateway: gateway.clone(),
         certificates: std::mem::take(&mut bound.certificates),
         served,

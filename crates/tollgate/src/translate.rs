@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use admin::Access;
 use anyhow::Context as _;
+use config::lookup::SecretValues;
 use config::settings::{AdminRole, Settings};
 use config::{Document, Loaded};
 use gateway::{AccessLog, Gateway, LogFormat};
@@ -94,7 +95,7 @@ pub(crate) fn access_log(
 
 /// The gateway with nothing to serve yet.
 pub(crate) fn gateway(settings: &Settings, house: &House, sink: Option<&Arc<LogSink>>) -> Gateway {
-    let (snapshot, _) = house.compile(&empty(), None);
+    let (snapshot, _) = house.compile(&empty(), SecretValues::default(), None);
     Gateway::new(
         gateway_settings(settings, sink),
         snapshot,

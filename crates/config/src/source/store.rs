@@ -9,6 +9,7 @@
 mod seal;
 mod transaction;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -43,7 +44,7 @@ pub struct Store {
 }
 
 /// One entry of the store.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Stored {
     /// The key, such as `/apisix/routes/1`.
     pub key: String,
@@ -102,7 +103,7 @@ impl Store {
     /// [`StoreError::Open`] when the directory cannot be used, or another process has it open.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let file = directory.join("tollgate.redb");
-        let failed = |reason: &dyn std::fmt::Display| StoreError::Open {
+        let failed = |reason: &dyn fmt::Display| StoreError::Open {
             path: file.display().to_string(),
             reason: reason.to_string(),
         };
@@ -302,6 +303,20 @@ impl Store {
             *last = revision.max(*last);
             newer
         });
+    }
+}
+
+// === impl Stored ===
+
+// Written by hand: values hold credentials.
+impl fmt::Debug for Stored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Stored")
+            .field("key", &self.key)
+            .field("created", &self.created)
+            .field("modified", &self.modified)
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::route::router::Router;
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) metadata: Items<PluginMetadata>,
+    pub(super) process: plugin::Environment,
     pub(super) plugins: Compiled,
     pub(super) routes: HashMap<Arc<str>, Arc<Route>>,
     pub(super) upstreams: KnownUpstreams,
@@ -43,11 +44,7 @@ pub(super) fn build(
     // A plugin's metadata may change what any of its configurations means.
     let is_settled =
         memory.is_some_and(|memory| all_same(&memory.metadata, &document.plugin_metadata));
-    let mut compiler = Compiler::new(
-        environment,
-        &document.plugin_metadata,
-        memory.map(|memory| &memory.plugins),
-    );
+    let mut compiler = Compiler::new(environment, &document.plugin_metadata, memory);
     let mut report = Report::default();
 
     let (globals, rules) = globals::build(document, &mut compiler, memory, &mut report);
@@ -70,6 +67,7 @@ pub(super) fn build(
         globals,
         memory: Memory {
             metadata: document.plugin_metadata.clone(),
+            process: environment.process.clone(),
             plugins: compiler.finish(),
             routes: known_routes,
             upstreams,

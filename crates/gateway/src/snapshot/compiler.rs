@@ -1,13 +1,15 @@
 //! Compiling single plugins, each configuration once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use config::document::{Item, Items};
-use config::resource::PluginMetadata;
-use plugin::{Host, Identity, Link, PluginFault};
+use config::resource::{PluginMetadata, Plugins};
+use plugin::{Host, Identity, Link, PluginFault, Registry};
 use serde_json::Value;
 
+use super::build::Memory;
 use super::{Environment, Outcome, Reported};
 
 /// Compiles plugins and remembers them for the next snapshot.
@@ -15,6 +17,8 @@ pub(super) struct Compiler<'a> {
     pub(super) environment: Environment<'a>,
     metadata: &'a Items<PluginMetadata>,
     previous: Option<&'a Compiled>,
+    /// References to secrets of which nothing that was made before can be taken over.
+    unsettled: BTreeSet<Arc<str>>,
     made: Compiled,
 }
 
@@ -23,7 +27,7 @@ pub(super) struct Compiler<'a> {
 pub(super) struct Compiled(HashMap<(Arc<str>, Arc<str>), Piece>);
 
 /// One plugin and what it was made from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Piece {
     config: Arc<Value>,
     metadata: Option<Arc<Item<PluginMetadata>>>,
@@ -44,12 +48,15 @@ impl<'a> Compiler<'a> {
     pub(super) fn new(
         environment: Environment<'a>,
         metadata: &'a Items<PluginMetadata>,
-        previous: Option<&'a Compiled>,
+        memory: Option<&'a Memory>,
     ) -> Self {
+        let before = memory.map(|memory| memory.process.secrets().clone());
+        let secrets = environment.process.secrets();
         Self {
             environment,
             metadata,
-            previous,
+            previous: memory.map(|memory| &memory.plugins),
+            unsettled: secrets.unsettled(&before.unwrap_or_default()),
             made: Compiled::default(),
         }
     }
@@ -58,6 +65,22 @@ impl<'a> Compiler<'a> {
     pub(super) fn is_auth(&self, name: &str) -> bool {
         let entry = self.environment.registry.find(name);
         entry.is_some_and(|entry| entry.consumer.is_some())
+    }
+
+    /// Whether a plugin refers to a secret that has another value than before, or none.
+    pub(super) fn is_unsettled(&self, plugins: &Plugins) -> bool {
+        let mut configs = plugins.iter().map(|(_, config)| config);
+        !self.unsettled.is_empty() && configs.any(|config| self.mentions_unsettled(config))
+    }
+
+    /// Whether a plugin that tells who a consumer is refers to such a secret.
+    pub(super) fn is_unsettled_identity(&self, plugins: &Plugins) -> bool {
+        let mut auth = plugins.iter().filter(|(name, _)| self.is_auth(name));
+        auth.any(|(_, config)| self.mentions_unsettled(config))
+    }
+
+    fn mentions_unsettled(&self, config: &Value) -> bool {
+        !self.unsettled.is_empty() && Registry::mentions(config, &self.unsettled)
     }
 
     /// The plugin `name` of the resource `key`; `None` when it is disabled.
@@ -76,7 +99,9 @@ impl<'a> Compiler<'a> {
             .previous
             .and_then(|made| made.find(&place, config, metadata));
         let piece = match known {
-            Some(piece) if piece.outcome.is_ok() => piece.clone(),
+            Some(piece) if piece.outcome.is_ok() && !self.mentions_unsettled(config) => {
+                piece.clone()
+            }
             _ => Piece {
                 config: Arc::clone(config),
                 metadata: metadata.cloned(),
@@ -120,6 +145,18 @@ impl<'a> Compiler<'a> {
             metadata: metadata.map(|item| &item.raw),
             resource: key,
         }
+    }
+}
+
+// === impl Piece ===
+
+// Written by hand: configurations hold credentials.
+impl fmt::Debug for Piece {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Piece")
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
     }
 }
 

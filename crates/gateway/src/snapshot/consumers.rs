@@ -1,6 +1,7 @@
 //! Consumers: how they are found, and what they bring to a route.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use config::Document;
@@ -66,7 +67,7 @@ struct KnownCredential {
 }
 
 /// One way to be recognised.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Proof {
     plugin: &'static str,
     credential: String,
@@ -117,8 +118,11 @@ fn consumer(
             .and_then(|memory| memory.consumers.consumers.get(&item.key))
             .cloned()
     };
-    let unchanged = find(settled)
-        .filter(|known| Arc::ptr_eq(&known.item, item) && same(known.group.as_ref(), group));
+    let is_unsettled = compiler.is_unsettled(&item.value.plugins)
+        || group.is_some_and(|group| compiler.is_unsettled(&group.value.plugins));
+    let unchanged = find(settled).filter(|known| {
+        !is_unsettled && Arc::ptr_eq(&known.item, item) && same(known.group.as_ref(), group)
+    });
     if let Some(known) = unchanged {
         // Keeps the plugins for the build after this one; they were compiled before.
         _ = bring(compiler, item, group);
@@ -127,7 +131,9 @@ fn consumer(
     match compile_consumer(compiler, item, group) {
         Ok(known) => Some(Arc::new(known)),
         Err(fault) => {
-            let earlier = find(memory);
+            // A credential that was taken out of its manager must not open a door any longer.
+            let earlier =
+                find(memory).filter(|_| !compiler.is_unsettled_identity(&item.value.plugins));
             report.add(fault, Outcome::of(earlier.as_ref()));
             earlier
         }
@@ -171,8 +177,10 @@ fn credential(
             .and_then(|memory| memory.consumers.credentials.get(&item.key))
             .cloned()
     };
-    let unchanged =
-        find(settled).filter(|known| Arc::ptr_eq(&known.item, item) && Arc::ptr_eq(&known.of, of));
+    let is_unsettled = compiler.is_unsettled(&item.value.plugins);
+    let unchanged = find(settled).filter(|known| {
+        !is_unsettled && Arc::ptr_eq(&known.item, item) && Arc::ptr_eq(&known.of, of)
+    });
     if unchanged.is_some() {
         return unchanged;
     }
@@ -194,7 +202,8 @@ fn credential(
             proofs,
         })),
         Err(fault) => {
-            let earlier = find(memory);
+            let earlier =
+                find(memory).filter(|_| !compiler.is_unsettled_identity(&item.value.plugins));
             report.add(fault, Outcome::of(earlier.as_ref()));
             earlier
         }
@@ -248,6 +257,19 @@ fn bring(
         plugins,
         lacks_group,
     }))
+}
+
+// === impl Proof ===
+
+// Written by hand: the credential is a secret.
+impl fmt::Debug for Proof {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Proof")
+            .field("plugin", &self.plugin)
+            .field("consumer", &self.consumer)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Brought ===

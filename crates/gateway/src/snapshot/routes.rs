@@ -233,6 +233,7 @@ impl<'b, 'a> RouteBuild<'b, 'a> {
         if let Some(route) = earlier
             && self.is_settled
             && route.made_from.is_same(&sources)
+            && !self.compiler.is_unsettled(&sources.effective().plugins)
         {
             self.take_over(&sources);
             return Some(Arc::clone(route));

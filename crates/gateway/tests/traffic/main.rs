@@ -9,6 +9,7 @@ mod log;
 mod panics;
 mod phases;
 mod plugins;
+mod secrets;
 mod snapshots;
 mod support;
 mod tls;

@@ -6,9 +6,11 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use config::fault::{dotted, pointer_to};
-use config::secret::is_reference;
+use config::secret::{environment_value, is_manager_reference, is_reference};
 use serde_json::Value;
 
 use super::PluginFault;
@@ -115,34 +117,23 @@ fn is_within(inner: &str, outer: &str) -> bool {
 
 /// The value of a reference, or why there is none.
 fn value_of(reference: &str, environment: &Environment) -> Result<String, String> {
-    let (scheme, rest) = reference.split_once("://").unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("$env") {
-        return Err(
-            "secret managers are not available in this version, expected $env://NAME".to_owned(),
-        );
+    if is_manager_reference(reference) {
+        return environment.secrets().get(reference).map(str::to_owned);
     }
-    let (name, member) = match rest.split_once('/') {
-        Some((name, member)) => (name, Some(member)),
-        None => (rest, None),
-    };
-    let value = environment
-        .get(name)
-        .ok_or_else(|| format!("environment variable \"{name}\" is not set"))?;
-    let Some(member) = member else {
-        return Ok(value.to_owned());
-    };
-    // The parser's own words are left out: they may repeat a piece of the secret.
-    let members = serde_json::from_str::<Value>(value).ok();
-    let members = members.as_ref().and_then(Value::as_object).ok_or_else(|| {
-        format!("expected a JSON object in environment variable \"{name}\", found something else")
-    })?;
-    match members.get(member) {
-        Some(Value::String(text)) => Ok(text.clone()),
-        None | Some(Value::Null) => Err(format!(
-            "the JSON object in environment variable \"{name}\" has no member \"{member}\""
-        )),
-        Some(other) => Ok(other.to_string()),
-    }
+    environment_value(reference, |name| environment.get(name))
+}
+
+/// Whether a reference of the configuration may have a value that nobody asked for.
+pub(super) fn is_open(config: &Value, environment: &Environment) -> bool {
+    let secrets = environment.secrets();
+    let mut references = references(config).into_iter();
+    references.any(|reference| secrets.is_unasked(reference.text))
+}
+
+/// Whether a configuration holds one of these references.
+pub(super) fn mentions(config: &Value, texts: &BTreeSet<Arc<str>>) -> bool {
+    let mut references = references(config).into_iter();
+    references.any(|reference| texts.contains(reference.text))
 }
 
 // === impl Resolved ===

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Resolved, embedded, references};
+use super::{Resolved, embedded, is_open, mentions, references};
 use crate::{Environment, PluginFault};
 
 fn environment() -> Environment {
@@ -78,7 +78,7 @@ fn what_has_no_value_is_told_with_its_field() {
     );
     assert_eq!(
         refused("$secret://vault/1/keys/openai"),
-        "secret managers are not available in this version, expected $env://NAME"
+        "vault/1 was not asked for it"
     );
     assert_eq!(refused("$env://OTHER"), "it leads to another reference");
 }
@@ -87,7 +87,10 @@ fn what_has_no_value_is_told_with_its_field() {
 fn values_are_not_told() {
     let variables = [("KEY".to_owned(), "a\"b\n".to_owned())];
     let environment = Environment::from_iter(variables);
-    assert_eq!(format!("{environment:?}"), "Environment(1 variables)");
+    assert_eq!(
+        format!("{environment:?}"),
+        "Environment(1 variables, SecretValues(0 references))"
+    );
     let config = json!({ "key": "$env://KEY" });
     let resolved = Resolved::new(&config, &environment).expect("a value");
     let fault = PluginFault::Invalid {
@@ -111,4 +114,45 @@ fn values_are_not_told() {
         told.ends_with("expected more, found \"$env://KEY\""),
         "{told}"
     );
+}
+
+#[test]
+fn answers_of_secret_managers_are_put_in_place() {
+    const KEY: &str = "$secret://vault/main/openai/key";
+    const CHAIN: &str = "$secret://vault/main/openai/chain";
+    let values = [
+        (KEY.into(), Ok("sk-9".to_owned().into())),
+        (CHAIN.into(), Ok("$env://KEY".to_owned().into())),
+        (
+            "$secret://vault/main/none/key".into(),
+            Err("vault/main: status 503".to_owned()),
+        ),
+    ];
+    let environment = environment().with_secrets(values.into_iter().collect());
+    let config = json!({ "a": KEY, "b": "$env://KEY", "c": "sk-plain" });
+    let resolved = Resolved::new(&config, &environment).expect("values");
+    assert_eq!(
+        *resolved.config,
+        json!({ "a": "sk-9", "b": "sk-1", "c": "sk-plain" })
+    );
+
+    for (reference, why) in [
+        (CHAIN, "it leads to another reference"),
+        ("$secret://vault/main/none/key", "vault/main: status 503"),
+        (
+            "$secret://aws/main/key",
+            "secret manager aws is not available in this version, expected vault",
+        ),
+    ] {
+        let config = json!({ "key": reference });
+        let error = Resolved::new(&config, &environment).err().expect("a fault");
+        assert_eq!(
+            error.message,
+            format!("key: no value for {reference}: {why}")
+        );
+    }
+    assert!(mentions(&config, &[KEY.into()].into()));
+    assert!(!mentions(&config, &[CHAIN.into()].into()));
+    assert!(!is_open(&config, &environment));
+    assert!(!format!("{environment:?}").contains("sk-9"));
 }
