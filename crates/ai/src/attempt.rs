@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body;
 use llm::{Dialect, Ended};
-use net::{Answer, NetError};
+use net::Answer;
 use plugin::{
     Attempt, AttemptGuard, Choice, Ctx, Fault, Phases, Reply, ReplyBody, ReplySource, Say, Want,
     Whose,
@@ -14,13 +14,14 @@ use plugin::{
 use smallvec::SmallVec;
 use wire::json::Raw;
 
+use crate::deadline::{self, Unanswered};
 use crate::fallback::Terms;
 use crate::hold;
 use crate::instance::{Instance, Upstream};
 use crate::limits::Limits;
 use crate::outgoing::{Outgoing, compose};
 use crate::record::{Chain, millis, record_end, record_head, record_reason, status_of, word_for};
-use crate::relay::{Opening, StreamRelay};
+use crate::relay::Opening;
 use crate::sign::TokenError;
 
 /// Held while an attempt is in flight.
@@ -71,8 +72,12 @@ pub(crate) async fn attempt(
     let Outgoing {
         request, dialect, ..
     } = outgoing;
-    match upstream.origin.send(request, terms.limits.timeouts()).await {
-        Err(error) => Err(unreached(ctx, &error, start)),
+    let is_stream = ctx
+        .exchange
+        .as_ref()
+        .is_some_and(|exchange| exchange.streaming);
+    match deadline::send(&upstream.origin, request, &terms.limits, is_stream).await {
+        Err(unanswered) => Err(unreached(ctx, &unanswered, start)),
         Ok(answer) => {
             record_head(ctx, &answer, start);
             judge(
@@ -148,7 +153,7 @@ async fn judge(
         }
         Way::Events | Way::Raw => {
             let events = matches!(way, Way::Events);
-            let relay = StreamRelay::open(ctx, answer.body, opening, events, limits).await?;
+            let relay = deadline::open(ctx, answer.body, opening, events, limits).await?;
             ReplyBody::Relay(Box::new(relay))
         }
     };
@@ -302,13 +307,14 @@ fn no_token(ctx: &mut Ctx, upstream: &Upstream, choice: Choice, error: &TokenErr
     }
 }
 
-fn unreached(ctx: &mut Ctx, error: &NetError, start: Instant) -> Fault {
+fn unreached(ctx: &mut Ctx, unanswered: &Unanswered, start: Instant) -> Fault {
+    let Unanswered { error, word } = unanswered;
     let status = status_of(error);
     if let Some(attempt) = ctx.attempts.last_mut() {
         attempt.status = Some(status.as_u16());
     }
     record_end(ctx, start.elapsed(), 0, Ended::Failed);
-    record_reason(ctx, word_for(error));
+    record_reason(ctx, word);
     // No answer arrived, so this one is the gateway's own.
     Fault::new(Whose::Gateway, status, Say::ErrorMsg(error.to_string()))
         .because(Chain(error))

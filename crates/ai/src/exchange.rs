@@ -6,9 +6,10 @@ use http::StatusCode;
 use llm::{Ended, Usage};
 use plugin::{Choice, Ctx, Fault, Reply, Retry};
 
-use crate::attempt::attempt;
+use crate::candidate::Candidate;
 use crate::fallback::Terms;
-use crate::instance::Instance;
+use crate::total::attempt_until;
+use crate::verdict::Trial;
 
 /// Asks `first` what the client asked, and after each failure that the terms let pass whoever `next`
 /// names, until one answers. Every attempt starts from the client's own body.
@@ -18,24 +19,37 @@ use crate::instance::Instance;
 /// body of the last upstream that gave one.
 pub async fn exchange<'i>(
     ctx: &mut Ctx,
-    first: &'i Instance,
+    first: impl Into<Candidate<'i>> + Send,
     terms: &Terms,
-    mut next: impl FnMut(&Ctx) -> Option<&'i Instance> + Send,
+    mut next: impl FnMut(&Ctx) -> Option<Candidate<'i>> + Send,
 ) -> Result<Reply, Fault> {
-    let mut instance = first;
+    let mut candidate = first.into();
+    let total = terms.limits.deadlines.total;
+    let deadline = total.and_then(|total| Instant::now().checked_add(total));
     let mut retries = 0;
     let mut told = None;
     loop {
+        let Candidate {
+            instance,
+            permit,
+            reason,
+        } = candidate;
         let start = Instant::now();
+        let trial = Trial {
+            before: ctx.attempts.len(),
+            has_key: instance.has_key(),
+            permit,
+        };
         let choice = Choice {
             instance: instance.name().clone(),
-            reason: if retries == 0 {
+            reason: reason.unwrap_or(if retries == 0 {
                 terms.choice
             } else {
                 "fallback"
-            },
+            }),
         };
-        let fault = match attempt(ctx, instance, choice, terms).await {
+        let outcome = attempt_until(ctx, instance, choice, terms, deadline).await;
+        let fault = match trial.judge(ctx, outcome) {
             Ok(reply) => return Ok(reply),
             Err(fault) => fault,
         };
@@ -57,13 +71,13 @@ pub async fn exchange<'i>(
             instance = &**instance.name(),
             status = fault.status().as_u16(),
             cause = fault.cause(),
-            next = &**other.name(),
+            next = &**other.instance.name(),
             "an instance failed, another one is asked"
         );
         told = Some(fault).filter(Fault::has_upstream_body).or(told);
         forget_attempt(ctx);
         retries += 1;
-        instance = other;
+        candidate = other;
     }
 }
 

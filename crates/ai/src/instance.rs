@@ -177,6 +177,11 @@ impl Instance {
         &self.name
     }
 
+    /// Whether it has a key of its own, so that the client's is not what the provider judges.
+    pub(crate) fn has_key(&self) -> bool {
+        self.gcp.is_some() || !self.headers.is_empty() || !self.auth_query.is_empty()
+    }
+
     /// Why it can have no credential; every request fails then.
     pub fn credential_lack(&self) -> Option<String> {
         let lack = self.gcp.as_ref()?.lack()?;

@@ -6,6 +6,10 @@
 //! Does not know: which plugin called, or how its configuration is written.
 
 mod attempt;
+mod blame;
+mod breaker;
+mod candidate;
+mod deadline;
 mod embeddings;
 mod endpoint;
 mod exchange;
@@ -19,8 +23,13 @@ mod query;
 mod record;
 mod relay;
 mod sign;
+mod total;
 mod turn;
+mod verdict;
 
+pub use breaker::{Breaker, BreakerSettings, Permit};
+pub use candidate::Candidate;
+pub use deadline::Deadlines;
 pub use embeddings::{EmbeddingsError, EmbeddingsSettings, EmbeddingsSettingsError, Likeness};
 pub use endpoint::{Endpoint, EndpointError};
 pub use exchange::exchange;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use net::{KeepAlive, Timeouts};
 
+use crate::deadline::Deadlines;
+
 /// Bounds and switches that hold for every instance of one plugin configuration.
 #[expect(
     clippy::struct_excessive_bools,
@@ -15,6 +17,8 @@ pub struct Limits {
     pub max_request_bytes: u64,
     /// Longest silence of an upstream, for each of connecting, sending and receiving.
     pub timeout: Duration,
+    /// By when certain things must have happened.
+    pub deadlines: Deadlines,
     /// Longest time of a streamed answer, from the start of its attempt.
     pub max_stream_duration: Option<Duration>,
     /// Largest answer, in bytes.
@@ -36,6 +40,10 @@ pub struct Limits {
 impl Limits {
     /// The bounds of one call.
     pub(crate) fn timeouts(&self) -> Timeouts {
-        Timeouts::all(self.timeout)
+        let timeouts = Timeouts::all(self.timeout);
+        Timeouts {
+            connect: self.deadlines.connect.unwrap_or(self.timeout),
+            ..timeouts
+        }
     }
 }

@@ -7,6 +7,8 @@ use llm::Ended;
 use net::{Answer, NetError};
 use plugin::Ctx;
 
+use crate::blame::retry_after;
+
 /// 504 when time ran out, 500 for everything else, as APISIX answers.
 pub(crate) fn status_of(error: &NetError) -> StatusCode {
     if error.is_timeout() {
@@ -22,6 +24,7 @@ pub(crate) fn record_head(ctx: &mut Ctx, answer: &Answer, start: Instant) {
         attempt.status = Some(answer.head.status.as_u16());
         attempt.connect = answer.connect;
         attempt.header = Some(start.elapsed());
+        attempt.retry_after = retry_after(&answer.head.headers);
     }
 }
 

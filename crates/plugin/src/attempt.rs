@@ -27,6 +27,10 @@ pub struct Attempt {
     pub length: u64,
     /// Which instance was asked, when the request is an AI exchange.
     pub choice: Option<Choice>,
+    /// How long the upstream asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The word for whose fault it was; empty where it is nobody's.
+    pub fault: &'static str,
     /// The word for how it ended; empty while it has not, and where nobody says.
     pub ended: &'static str,
 }

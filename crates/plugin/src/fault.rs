@@ -99,7 +99,15 @@ impl Fault {
 
     /// Whether the answer's body came from an upstream.
     pub fn has_upstream_body(&self) -> bool {
-        matches!(&self.0.say, Say::Raw(bytes, _) if !bytes.is_empty())
+        self.upstream_body().is_some_and(|bytes| !bytes.is_empty())
+    }
+
+    /// The answer's body, where it came from an upstream.
+    pub fn upstream_body(&self) -> Option<&Bytes> {
+        match &self.0.say {
+            Say::Raw(bytes, _) => Some(bytes),
+            Say::ErrorMsg(_) | Say::Message(_) | Say::Text(_) => None,
+        }
     }
 
     /// Whose fault it is.

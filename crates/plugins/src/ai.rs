@@ -4,6 +4,7 @@ mod checks;
 mod proxy;
 mod proxy_multi;
 mod settings;
+mod timeouts;
 
 use ai::InstanceError;
 use plugin::ConfigError;

@@ -93,6 +93,13 @@ fn a_piece_that_nobody_reads_is_content() {
     let settled = ledger.settled();
     assert!(matches!(
         settled[..],
-        [(0, Outcome::Streamed { between: None, parts: 1, .. })]
+        [(
+            0,
+            Outcome::Streamed {
+                between: None,
+                parts: 1,
+                ..
+            }
+        )]
     ));
 }

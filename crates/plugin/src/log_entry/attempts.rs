@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{Attempt, Ctx};
 
 /// One attempt. Shape:
-/// `{"instance":"a","chosen":"roundrobin","status":429,"duration":12,"ended":"status"}`.
+/// `{"instance":"a","chosen":"roundrobin","status":429,"duration":12,"ended":"status","fault":"key"}`.
 #[derive(Debug, Serialize)]
 pub(super) struct AttemptEntry<'a> {
     /// The instance that was asked.
@@ -19,6 +19,9 @@ pub(super) struct AttemptEntry<'a> {
     duration: u64,
     /// How it ended.
     ended: &'a str,
+    /// Whose fault it was; absent where it is nobody's.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    fault: &'a str,
 }
 
 /// The attempts of a request at instances.
@@ -35,5 +38,6 @@ fn entry(attempt: &Attempt) -> Option<AttemptEntry<'_>> {
         status: attempt.status,
         duration: u64::try_from(duration).unwrap_or(u64::MAX),
         ended: attempt.ended,
+        fault: attempt.fault,
     })
 }

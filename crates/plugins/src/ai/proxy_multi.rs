@@ -3,6 +3,7 @@
 //! Source: apache/apisix `apisix/plugins/ai-proxy-multi.lua`, `apisix/plugins/ai-proxy/base.lua`.
 
 mod balance;
+mod breaker;
 mod config;
 mod health;
 mod key;
@@ -12,13 +13,14 @@ mod semantic;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use ai::{Fallback, Instance, Limits, Terms};
+use ai::{Candidate, Fallback, Instance, Limits, Terms};
 use http::StatusCode;
 use net::pick::Tried;
 use plugin::{ConfigError, Ctx, Fault, Flow, Host, Phases, Plugin, Say, Step, Whose};
 
 use super::placed;
 use balance::{Ask, Balance};
+use breaker::{Breakers, Leave};
 use config::{Algorithm, Config, InstanceConfig};
 use health::Wellness;
 use key::HashKey;
@@ -30,6 +32,7 @@ pub(crate) struct AiProxyMulti {
     instances: Box<[Instance]>,
     balance: Arc<Balance>,
     wellness: Wellness,
+    breakers: Breakers,
     /// What `chash` chooses by.
     key: Option<HashKey>,
     /// What `semantic` chooses by.
@@ -57,7 +60,8 @@ impl Plugin for AiProxyMulti {
 
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
         let limits = config.transport.limits();
-        let (mut instances, wellness) = compile_instances(&config.instances, &limits, host)?;
+        let (mut instances, wellness, breakers) =
+            compile_instances(&config.instances, &limits, host)?;
         rules::judge_balancer(&config)?;
         warn(&instances, host.resource);
         let algorithm = config.balancer.algorithm;
@@ -85,6 +89,7 @@ impl Plugin for AiProxyMulti {
             instances,
             balance,
             wellness,
+            breakers,
         })
     }
 
@@ -95,7 +100,9 @@ impl Plugin for AiProxyMulti {
             if let Some(semantic) = &self.semantic {
                 semantic.rank(ctx).await;
             }
-            let index = self.pick(ctx, &Tried::new()).ok_or_else(nobody_left)?;
+            let avoided = self.wellness.avoided(&Tried::new());
+            let pick = |avoided: &Tried| self.pick(ctx, avoided);
+            let index = self.breakers.peek(&avoided, pick).ok_or_else(nobody_left)?;
             let instance = self.instances.get(index).ok_or_else(nobody_left)?;
             if let Some(exchange) = &mut ctx.exchange {
                 exchange.instance = instance.name().clone();
@@ -109,26 +116,28 @@ impl Plugin for AiProxyMulti {
             return Step::NEXT;
         };
         Step::wait(async move {
-            let instance = self.instances.get(first).ok_or_else(nobody_left)?;
-            let mut tried: Tried = [first].into_iter().collect();
-            let next = |ctx: &Ctx| {
-                let index = self.pick(ctx, &tried)?;
-                tried.add(index);
-                self.instances.get(index)
+            let mut tried = Tried::new();
+            let first = match self.breakers.claim(first) {
+                Some(leave) => self.candidate(leave, &mut tried),
+                // Its breaker lets nobody through, or somebody else was faster to probe it.
+                None => self.choose(ctx, &mut tried),
             };
+            let first = first.ok_or_else(nobody_left)?;
+            let next = |ctx: &Ctx| self.choose(ctx, &mut tried);
             let semantic = self.semantic.as_ref();
-            let told = semantic.and_then(|semantic| semantic.told(ctx, instance.name()));
-            let outcome = ai::exchange(ctx, instance, &self.terms, next).await;
-            let reply = semantic::tell(told, outcome)?;
-            Ok(Flow::Respond(Box::new(reply)))
+            let told = semantic.and_then(|semantic| semantic.told(ctx, first.instance.name()));
+            let outcome = ai::exchange(ctx, first, &self.terms, next).await;
+            match semantic::tell(told, outcome) {
+                Ok(reply) => Ok(Flow::Respond(Box::new(reply))),
+                Err(fault) => Err(self.breakers.with_wait(fault)),
+            }
         })
     }
 }
 
 impl AiProxyMulti {
-    /// Chooses an instance that is well and not in `tried`.
-    fn pick(&self, ctx: &Ctx, tried: &Tried) -> Option<usize> {
-        let avoided = self.wellness.avoided(tried);
+    /// Chooses an instance outside `avoided`.
+    fn pick(&self, ctx: &Ctx, avoided: &Tried) -> Option<usize> {
         let exchange = ctx.exchange.as_ref();
         if let Some(ranking) = exchange.and_then(|exchange| exchange.ranking.as_ref()) {
             let mut order = ranking.order.iter().copied();
@@ -136,7 +145,24 @@ impl AiProxyMulti {
         }
         let key = self.key.as_ref().map(|key| key.of(ctx));
         let ask = Ask::new(ctx, key.as_deref().unwrap_or_default());
-        self.balance.pick(&ask, &avoided)
+        self.balance.pick(&ask, avoided)
+    }
+
+    /// Chooses an instance that is well and not in `tried`, and adds it there.
+    fn choose(&self, ctx: &Ctx, tried: &mut Tried) -> Option<Candidate<'_>> {
+        let avoided = self.wellness.avoided(tried);
+        let pick = |avoided: &Tried| self.pick(ctx, avoided);
+        let leave = self.breakers.choose(&avoided, pick)?;
+        self.candidate(leave, tried)
+    }
+
+    fn candidate(&self, leave: Leave, tried: &mut Tried) -> Option<Candidate<'_>> {
+        tried.add(leave.index);
+        Some(Candidate {
+            instance: self.instances.get(leave.index)?,
+            permit: leave.permit,
+            reason: leave.reason,
+        })
     }
 
     /// The instance that was chosen for this request.
@@ -152,9 +178,10 @@ fn compile_instances(
     configs: &[InstanceConfig],
     limits: &Limits,
     host: &Host<'_>,
-) -> Result<(Box<[Instance]>, Wellness), ConfigError> {
+) -> Result<(Box<[Instance]>, Wellness, Breakers), ConfigError> {
     let mut instances = Vec::with_capacity(configs.len());
     let mut checkers = Vec::with_capacity(configs.len());
+    let mut breakers = Vec::new();
     for (index, config) in configs.iter().enumerate() {
         rules::judge_instance(configs, index)?;
         let place = format!("/instances/{index}");
@@ -174,9 +201,13 @@ fn compile_instances(
             _ => None,
         };
         checkers.push(checker);
+        if configs.len() > 1 {
+            breakers.push(config.breaker.breaker(&settings, host));
+        }
         instances.push(instance);
     }
-    Ok((instances.into(), Wellness::new(checkers)))
+    let wellness = Wellness::new(checkers);
+    Ok((instances.into(), wellness, Breakers::new(breakers)))
 }
 
 /// Says what is accepted and does not do what one may expect.

@@ -11,6 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
+use super::timeouts::Timeouts;
+
 /// A provider by its name; the schema lists those that exist.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProviderName(pub(crate) &'static Provider);
@@ -176,6 +178,9 @@ pub(crate) struct Transport {
     #[serde(default = "thirty_seconds")]
     #[schemars(range(min = 1, max = 600_000))]
     timeout: u64,
+    /// Timeouts of single steps.
+    #[serde(default)]
+    timeouts: Timeouts,
     /// Largest request body, in bytes; a larger one is answered with 413.
     #[serde(default = "sixty_four_mebibytes")]
     #[schemars(range(min = 1))]
@@ -350,6 +355,7 @@ impl Transport {
         Limits {
             max_request_bytes: self.max_req_body_size,
             timeout: Duration::from_millis(self.timeout),
+            deadlines: self.timeouts.deadlines(),
             max_stream_duration: self.max_stream_duration_ms.map(Duration::from_millis),
             max_response_bytes: self.max_response_bytes,
             join_writes: self.streaming_flush_interval_ms > 0,

@@ -2,6 +2,7 @@
 //! recorded of it.
 
 mod algorithms;
+mod breaker;
 mod fallback;
 mod faults;
 mod health;
@@ -11,4 +12,5 @@ mod semantic;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod timeouts;
 mod trail;

@@ -110,7 +110,8 @@ async fn log_entries_tell_all_attempts() {
     }
     let expected = json!([
         { "instance": "nowhere", "chosen": "roundrobin", "status": 500, "ended": "no_host" },
-        { "instance": "a", "chosen": "fallback", "status": 503, "ended": "status" },
+        { "instance": "a", "chosen": "fallback", "status": 503, "ended": "status",
+          "fault": "provider" },
         { "instance": "b", "chosen": "fallback", "status": 200, "ended": "complete" },
     ]);
     assert_eq!(attempts, expected);

@@ -6,6 +6,7 @@ use ai::Fallback;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::breaker::BreakerConfig;
 use crate::ai::checks::Checks;
 use crate::ai::settings::{Target, Texts, Transport};
 
@@ -63,6 +64,9 @@ pub(crate) struct InstanceConfig {
     /// healthy are left out, unless none is. A single instance is never probed.
     #[serde(default)]
     pub(super) checks: Option<Checks>,
+    /// When others are preferred to it because of what its answers have shown; Tollgate's own.
+    #[serde(default)]
+    pub(super) breaker: BreakerConfig,
     /// Prompts of the kind that it should get, for `semantic`.
     #[serde(default)]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1)))]

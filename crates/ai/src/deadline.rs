@@ -1,0 +1,108 @@
+//! Deadlines beside the silence that an upstream is allowed.
+
+use std::time::{Duration, Instant};
+
+use http::{Request, StatusCode};
+use llm::Ended;
+use net::{Answer, AnswerBody, NetError, Origin, Phase, RequestBody};
+use plugin::{Ctx, Fault, Say, Whose};
+use tokio::time::{timeout, timeout_at};
+
+use crate::limits::Limits;
+use crate::record::{record_end, record_reason, word_for};
+use crate::relay::{Opening, StreamRelay};
+
+/// The word of the trail for the end of all time.
+pub(crate) const TOTAL_TIMEOUT: &str = "total_timeout";
+const FIRST_CONTENT_TIMEOUT: &str = "first_content_timeout";
+
+/// By when certain things must have happened; absent ones are not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For resolving and connecting together, and again for the TLS handshake.
+    pub connect: Option<Duration>,
+    /// From the start of an attempt to the head of its answer.
+    pub first_byte: Option<Duration>,
+    /// From the start of an attempt to the first content of a stream.
+    pub first_content: Option<Duration>,
+    /// From the start of the exchange to the end of its answer, all attempts together.
+    pub total: Option<Duration>,
+}
+
+/// A call without an answer.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) error: NetError,
+    /// The word of the trail for it.
+    pub(crate) word: &'static str,
+}
+
+/// Sends the request of an attempt, and waits for the head of its answer.
+pub(crate) async fn send(
+    origin: &Origin,
+    request: Request<RequestBody>,
+    limits: &Limits,
+    is_stream: bool,
+) -> Result<Answer, Unanswered> {
+    let call = origin.send(request, limits.timeouts());
+    let sent = if let Some((limit, word)) = head_deadline(&limits.deadlines, is_stream) {
+        let late = |_| Unanswered {
+            error: NetError::Timeout { phase: Phase::Head },
+            word,
+        };
+        timeout(limit, call).await.map_err(late)?
+    } else {
+        call.await
+    };
+    sent.map_err(|error| Unanswered {
+        word: word_of(&error, &limits.deadlines),
+        error,
+    })
+}
+
+/// A stream without a head has no content either.
+fn head_deadline(deadlines: &Deadlines, is_stream: bool) -> Option<(Duration, &'static str)> {
+    let first_byte = deadlines
+        .first_byte
+        .map(|limit| (limit, "first_byte_timeout"));
+    let first_content = deadlines.first_content.filter(|_| is_stream);
+    let first_content = first_content.map(|limit| (limit, FIRST_CONTENT_TIMEOUT));
+    first_byte
+        .into_iter()
+        .chain(first_content)
+        .min_by_key(|(limit, _)| *limit)
+}
+
+fn word_of(error: &NetError, deadlines: &Deadlines) -> &'static str {
+    let was_connecting = error.phase().is_some_and(Phase::is_before_request);
+    if deadlines.connect.is_some() && was_connecting && error.is_timeout() {
+        return "connect_timeout";
+    }
+    word_for(error)
+}
+
+/// Takes a streamed answer over as [`StreamRelay::open`] does; under a deadline for the first content,
+/// its events are held back until that has come.
+pub(crate) async fn open(
+    ctx: &mut Ctx,
+    body: AnswerBody,
+    mut opening: Opening,
+    reads_events: bool,
+    limits: &Limits,
+) -> Result<StreamRelay, Fault> {
+    let within = limits.deadlines.first_content.filter(|_| reads_events);
+    let Some(within) = within else {
+        return StreamRelay::open(ctx, body, opening, reads_events, limits).await;
+    };
+    let start = opening.start;
+    let until: Instant = start + within;
+    opening.looked_at_until = Some(until);
+    let opened = StreamRelay::open(ctx, body, opening, reads_events, limits);
+    if let Ok(relay) = timeout_at(until.into(), opened).await {
+        return relay;
+    }
+    record_end(ctx, start.elapsed(), 0, Ended::Failed);
+    record_reason(ctx, FIRST_CONTENT_TIMEOUT);
+    let say = Say::Text("the upstream's stream had no content in time".to_owned());
+    Err(Fault::new(Whose::Upstream, StatusCode::GATEWAY_TIMEOUT, say).elsewhere())
+}

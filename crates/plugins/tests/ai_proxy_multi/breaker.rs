@@ -1,0 +1,268 @@
+//! Instances that real requests have found wanting.
+
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use simulator::{Behaviour, Place};
+
+use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses, trail};
+use crate::support::{Seen, post};
+
+fn status(code: u16) -> Behaviour {
+    Behaviour::status(StatusCode::from_u16(code).expect("a status"))
+}
+
+fn asking_for(code: u16, header: &'static str, wait: &'static str) -> Behaviour {
+    let mut behaviour = status(code);
+    let name = header.parse().expect("a header name");
+    behaviour
+        .headers
+        .push((name, HeaderValue::from_static(wait)));
+    behaviour
+}
+
+fn keyed(member: Member, mut more: Value) -> Member {
+    more["auth"] = json!({ "header": { "Authorization": "Bearer k" } });
+    member.with(more)
+}
+
+fn all() -> Value {
+    json!({ "fallback_strategy": "instance_health_and_rate_limiting" })
+}
+
+/// A preferred `a` that behaves so, and a `b` that answers.
+async fn pair(behaviour: Behaviour, config: Value) -> Stage {
+    let a = keyed(Member::behaving("a", behaviour).priority(1), json!({}));
+    Stage::new([a, Member::new("b")], config).await
+}
+
+/// The instances asked by `count` requests.
+async fn asked(stage: &Stage, count: usize) -> Vec<Vec<String>> {
+    let mut asked = Vec::with_capacity(count);
+    for _ in 0..count {
+        let seen = stage.chat(CHAT).await;
+        asked.push(trail(&seen).into_iter().map(|(name, ..)| name).collect());
+    }
+    asked
+}
+
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+fn retry_after(seen: &Seen) -> Option<&str> {
+    seen.headers.get("retry-after")?.to_str().ok()
+}
+
+/// Whose fault each attempt was.
+fn faults(seen: &Seen) -> Vec<&'static str> {
+    let attempts = seen.ctx.attempts.iter();
+    attempts.map(|attempt| attempt.fault).collect()
+}
+
+#[tokio::test]
+async fn five_faults_in_a_row_move_requests_elsewhere() {
+    let stage = pair(status(500), all()).await;
+    let both = ["a", "b"].map(str::to_owned).to_vec();
+    assert_eq!(asked(&stage, 5).await, vec![both; 5]);
+    assert_eq!(asked(&stage, 3).await, vec![vec!["b".to_owned()]; 3]);
+}
+
+#[tokio::test]
+async fn streams_that_break_off_count_as_faults() {
+    const CONTENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"},\
+                           \"finish_reason\":null}]}\n\n";
+    let broken = Behaviour {
+        cut_after: Some(Place::Bytes(CONTENT.len())),
+        ..Behaviour::events([CONTENT, "data: {}\n\n", "data: {}\n\n"])
+    };
+    let stage = pair(broken, json!({})).await;
+    for _ in 0..5 {
+        let seen = stage.chat(STREAM).await;
+        assert_eq!(instance_of(&seen), "a");
+        assert_eq!(faults(&seen), ["provider"]);
+    }
+    assert_eq!(instance_of(&stage.chat(STREAM).await), "b");
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_moves_requests_elsewhere() {
+    for code in [401, 402, 403, 429] {
+        let stage = pair(status(code), json!({})).await;
+        for _ in 0..3 {
+            let seen = stage.chat(CHAT).await;
+            assert_eq!((seen.status.as_u16(), faults(&seen)), (code, vec!["key"]));
+        }
+        assert_eq!(instance_of(&stage.chat(CHAT).await), "b", "{code}");
+    }
+}
+
+#[tokio::test]
+async fn what_clients_cause_moves_nobody() {
+    let too_long = || {
+        let body = r#"{"error":{"code":"context_length_exceeded"}}"#;
+        Behaviour::json(StatusCode::BAD_REQUEST, body)
+    };
+    for (behaviour, fault) in [
+        (status(400), "client"),
+        (status(404), "client"),
+        (too_long(), "context_length"),
+    ] {
+        let stage = pair(behaviour, json!({})).await;
+        for _ in 0..12 {
+            let seen = stage.chat(CHAT).await;
+            assert_eq!(
+                (instance_of(&seen), faults(&seen)),
+                ("a".to_owned(), vec![fault])
+            );
+        }
+    }
+    // The key that was refused is the client's own.
+    let a = Member::behaving("a", status(401)).priority(1);
+    let stage = Stage::new([a, Member::new("b")], json!({})).await;
+    for _ in 0..12 {
+        assert_eq!(faults(&stage.chat(CHAT).await), ["client"]);
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_one_changes_nothing() {
+    let disabled = json!({ "breaker": { "enabled": false } });
+    let a = Member::behaving("a", asking_for(429, "retry-after", "9")).priority(1);
+    let b = Member::behaving("b", status(500));
+    let members = [keyed(a, disabled.clone()), b.with(disabled)];
+    let stage = Stage::new(members, all()).await;
+    for _ in 0..12 {
+        let seen = stage.chat(CHAT).await;
+        assert_eq!(
+            (statuses(&seen), retry_after(&seen)),
+            (vec![429, 500], None)
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_request_finds_out_whether_it_has_recovered() {
+    let stage = pair(status(500), all()).await;
+    asked(&stage, 5).await;
+    pass(Duration::from_secs(5)).await;
+    // The probe is let go only when the others have been served.
+    stage.upstream("a").script().set_default(Behaviour {
+        stall_after: Some(Place::Head),
+        ..Behaviour::default()
+    });
+    let mut probe = Box::pin(stage.chat(CHAT));
+    loop {
+        let tick = async { tokio::task::yield_now().await };
+        tokio::select! {
+            biased;
+            _ = &mut probe => panic!("the probe was answered"),
+            () = tick => {}
+        }
+        if stage.counts()["a"] == 6 {
+            break;
+        }
+    }
+    assert_eq!(asked(&stage, 3).await, vec![vec!["b".to_owned()]; 3]);
+    // A client that leaves gives its probe back.
+    drop(probe);
+    stage
+        .upstream("a")
+        .script()
+        .set_default(Behaviour::text("well"));
+    let seen = stage.chat(CHAT).await;
+    assert_eq!(trail(&seen), [("a".to_owned(), "probe", "complete")]);
+    let seen = stage.chat(CHAT).await;
+    assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "complete")]);
+}
+
+#[tokio::test]
+async fn what_the_upstream_asks_for_is_waited_for() {
+    for (header, wait) in [("retry-after", "30"), ("retry-after-ms", "30000")] {
+        let stage = pair(asking_for(429, header, wait), all()).await;
+        asked(&stage, 3).await;
+        pass(Duration::from_secs(29)).await;
+        assert_eq!(asked(&stage, 1).await, [["b"]], "{header}");
+        pass(Duration::from_secs(2)).await;
+        assert_eq!(asked(&stage, 1).await, [["a", "b"]], "{header}");
+    }
+}
+
+#[tokio::test]
+async fn when_all_are_open_whoever_recovers_soonest_is_asked_all_the_same() {
+    let slow = keyed(
+        Member::behaving("a", asking_for(429, "retry-after", "60")).priority(1),
+        json!({}),
+    );
+    let stage = Stage::new([slow, Member::behaving("b", status(500))], all()).await;
+    asked(&stage, 5).await;
+    let seen = stage.chat(CHAT).await;
+    assert_eq!(
+        trail(&seen),
+        [
+            ("b".to_owned(), "soonest", "status"),
+            ("a".to_owned(), "soonest", "status"),
+        ]
+    );
+    assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
+    stage
+        .upstream("b")
+        .script()
+        .set_default(Behaviour::text("well"));
+    let seen = stage.chat(CHAT).await;
+    assert_eq!(trail(&seen), [("b".to_owned(), "soonest", "complete")]);
+    assert_eq!(asked(&stage, 1).await, [["b"]]);
+}
+
+#[tokio::test]
+async fn an_exhausted_answer_tells_when_to_come_back() {
+    let limited = |name, wait| {
+        let member = Member::behaving(name, asking_for(429, "retry-after", wait));
+        keyed(member, json!({}))
+    };
+    let stage = Stage::new([limited("a", "40"), limited("b", "20")], all()).await;
+    let seen = stage.chat(CHAT).await;
+    assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
+    let wait: u64 = retry_after(&seen)
+        .expect("a wait")
+        .parse()
+        .expect("seconds");
+    assert!((19..=20).contains(&wait), "{wait}");
+
+    // Of one of them nothing is known: it may answer at once.
+    let stage = Stage::new(
+        [limited("a", "40"), Member::behaving("b", status(500))],
+        all(),
+    )
+    .await;
+    assert_eq!(retry_after(&stage.chat(CHAT).await), None);
+}
+
+#[tokio::test]
+async fn what_is_known_survives_other_changes_and_ends_with_the_key() {
+    let stage = pair(status(500), all()).await;
+    asked(&stage, 5).await;
+    let chat = || post("/v1/chat/completions", CHAT, &[]);
+    let mut changed = stage.config.clone();
+    changed["timeout"] = json!(20_000);
+    changed["instances"][1]["weight"] = json!(7);
+    let next = stage.bench.next("/routes/1", "ai-proxy-multi", &changed);
+    assert_eq!(trail(&next.send(chat()).await)[0].0, "b");
+    changed["instances"][0]["auth"]["header"]["Authorization"] = json!("Bearer new");
+    let next = stage.bench.next("/routes/1", "ai-proxy-multi", &changed);
+    assert_eq!(trail(&next.send(chat()).await)[0].0, "a");
+}
+
+#[tokio::test]
+async fn its_bounds_are_the_configured_ones() {
+    let breaker = json!({ "breaker": { "faults": 2, "open_ms": 1000 } });
+    let a = Member::behaving("a", status(500)).priority(1).with(breaker);
+    let stage = Stage::new([a, Member::new("b")], all()).await;
+    asked(&stage, 2).await;
+    assert_eq!(asked(&stage, 1).await, [["b"]]);
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(asked(&stage, 2).await, [vec!["a", "b"], vec!["b"]]);
+}
