@@ -14,9 +14,9 @@ HERE = pathlib.Path(__file__).parent
 class Aimock(Process):
     """The mock server of `@copilotkit/aimock`: canned answers in every dialect."""
 
-    def __init__(self, folder, name="aimock", delay_ms=0):
+    def __init__(self, folder, name="aimock", delay_ms=0, port=0):
         program = pathlib.Path(os.environ["PEERS_NODE_MODULES"], "@copilotkit/aimock/dist/cli.js")
-        command = ["node", program, "-p", "0", "-f", HERE / "fixtures.json"]
+        command = ["node", program, "-p", port, "-f", HERE / "fixtures.json"]
         command += ["--chunk-size", "8", "--latency", delay_ms]
         super().__init__(command, folder, name)
         self.url = self.wait_for(r"listening on (http://127\.0\.0\.1:\d+)").group(1)
