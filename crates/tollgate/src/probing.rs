@@ -12,6 +12,9 @@ use tokio::task::JoinSet;
 
 use crate::house::House;
 
+#[cfg(test)]
+mod tests;
+
 /// How often it is looked who is due.
 const TICK: Duration = Duration::from_millis(100);
 
