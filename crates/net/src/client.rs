@@ -52,6 +52,18 @@ enum State {
     Failed(NetError),
 }
 
+/// How a call comes by its connection; told as it happens, so that it is known of calls that fail
+/// and of calls that are given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    /// A kept connection to this address takes the call.
+    Kept(SocketAddr),
+    /// A connection to this address is being opened.
+    Dialling(SocketAddr),
+    /// It is open, TLS included, after this time.
+    Connected(Duration),
+}
+
 /// A call that came to nothing.
 struct Failure {
     error: NetError,
@@ -76,11 +88,26 @@ impl Origin {
     /// See [`NetError`]; each wait is bounded by `timeouts`.
     pub async fn send(
         &self,
+        request: Request<RequestBody>,
+        timeouts: Timeouts,
+    ) -> Result<Answer, NetError> {
+        self.send_telling(request, timeouts, |_| {}).await
+    }
+
+    /// As [`Origin::send`]; `tell` hears how the call comes by its connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Origin::send`].
+    pub async fn send_telling(
+        &self,
         mut request: Request<RequestBody>,
         timeouts: Timeouts,
+        mut tell: impl FnMut(Contact) + Send,
     ) -> Result<Answer, NetError> {
         self.complete(&mut request);
         if let Some(live) = self.shared.pool.as_ref().and_then(Pool::take) {
+            tell(Contact::Kept(live.peer));
             let replay = copy(&request);
             match self.call(live, request, timeouts).await {
                 Ok(answer) => return Ok(answer),
@@ -95,8 +122,9 @@ impl Origin {
             }
         }
         let start = Instant::now();
-        let live = connect::open(&self.shared, timeouts.connect).await?;
+        let live = connect::open(&self.shared, timeouts.connect, &mut tell).await?;
         let connect = start.elapsed();
+        tell(Contact::Connected(connect));
         let answer = self
             .call(live, request, timeouts)
             .await

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    client::Live,
+    client::{Contact, Live},
     dns,
     error::{NetError, Phase},
     origin::Shared,
@@ -23,9 +23,13 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// Room for reading large bodies in few reads; heads have a bound of their own.
 const READ_BUFFER: usize = 128 * 1024;
 
-/// Opens a connection, with `limit` for TCP and `limit` again for TLS.
-pub(crate) async fn open(origin: &Shared, limit: Duration) -> Result<Box<Live>, NetError> {
-    let (tcp, peer) = dial(origin, limit).await?;
+/// Opens a connection, with `limit` for TCP and `limit` again for TLS; `tell` hears of each address.
+pub(crate) async fn open(
+    origin: &Shared,
+    limit: Duration,
+    tell: &mut (impl FnMut(Contact) + Send),
+) -> Result<Box<Live>, NetError> {
+    let (tcp, peer) = dial(origin, limit, tell).await?;
     let stream = match &origin.tls {
         None => Stream::Plain(tcp),
         Some((tls, name)) => {
@@ -50,7 +54,11 @@ pub(crate) async fn open(origin: &Shared, limit: Duration) -> Result<Box<Live>, 
 }
 
 /// Tries the addresses in turn, each with an equal share of the time that is left.
-async fn dial(origin: &Shared, limit: Duration) -> Result<(TcpStream, SocketAddr), NetError> {
+async fn dial(
+    origin: &Shared,
+    limit: Duration,
+    tell: &mut (impl FnMut(Contact) + Send),
+) -> Result<(TcpStream, SocketAddr), NetError> {
     let start = Instant::now();
     let addresses = timeout(limit, dns::resolve(&origin.host, origin.port))
         .await
@@ -61,6 +69,7 @@ async fn dial(origin: &Shared, limit: Duration) -> Result<(TcpStream, SocketAddr
     for (index, address) in addresses.iter().enumerate() {
         let left = limit.saturating_sub(start.elapsed());
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        tell(Contact::Dialling(*address));
         match timeout(share, connect(*address)).await {
             Ok(Ok(stream)) => return Ok((stream, *address)),
             Ok(Err(source)) => failure = NetError::Connect(source),

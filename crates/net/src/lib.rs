@@ -41,6 +41,7 @@ pub mod strict;
 pub mod tls;
 
 pub use answer::{Answer, AnswerBody};
+pub use client::Contact;
 pub use error::{BodyError, NetError, Phase};
 pub use origin::{KeepAlive, Origin, OriginSettings, Scheme, Timeouts};
 pub use request_body::RequestBody;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use net::{KeepAlive, NetError, Origin, Phase, RequestBody};
+use net::{Contact, KeepAlive, NetError, Origin, Phase, RequestBody};
 
 use tokio::io::AsyncReadExt;
 
@@ -33,6 +33,48 @@ async fn connection_is_used_again_after_the_body_was_read() {
         assert_eq!(origin.idle_connections(), 1);
     };
     tokio::join!(calls, upstream);
+}
+
+#[tokio::test]
+async fn it_is_told_how_a_call_comes_by_its_connection() {
+    let stage = Stage::open().await;
+    let origin = stage.origin();
+    let address = ([127, 0, 0, 1], stage.port).into();
+    let upstream = async {
+        let mut actor = greet(&stage).await;
+        actor.hear().await;
+        drop(actor);
+        // The kept connection was closed on a request: it is sent once more, on a new one.
+        greet(&stage).await
+    };
+    let calls = async {
+        let mut first = Vec::new();
+        let call = origin.send_telling(get(), PATIENT, |told| first.push(told));
+        let answer = call.await.unwrap();
+        let connect = answer.connect.unwrap();
+        assert_eq!(
+            first,
+            [Contact::Dialling(address), Contact::Connected(connect)]
+        );
+        text(answer).await.unwrap();
+        let mut second = Vec::new();
+        let call = origin.send_telling(get(), PATIENT, |told| second.push(told));
+        let connect = call.await.unwrap().connect.unwrap();
+        assert_eq!(
+            second,
+            [
+                Contact::Kept(address),
+                Contact::Dialling(address),
+                Contact::Connected(connect)
+            ]
+        );
+    };
+    tokio::join!(calls, upstream);
+    let mut refused = Vec::new();
+    drop(stage);
+    let call = origin.send_telling(get(), PATIENT, |told| refused.push(told));
+    call.await.unwrap_err();
+    assert_eq!(refused.last(), Some(&Contact::Dialling(address)));
 }
 
 #[tokio::test]
