@@ -197,6 +197,14 @@ fn is_coded(headers: &HeaderMap) -> bool {
     headers.contains_key(header::CONTENT_ENCODING)
 }
 
+/// What is to be decoded of the answer.
+pub(crate) fn wanted(ctx: &Ctx, limits: &Limits) -> llm::Want {
+    llm::Want {
+        text: limits.log_payloads || ctx.want.has(Want::TEXT),
+        raw_usage: ctx.want.has(Want::RAW_USAGE),
+    }
+}
+
 /// Reads a JSON answer whole and takes usage, text and flags from it.
 async fn whole(
     ctx: &mut Ctx,
@@ -219,13 +227,11 @@ async fn whole(
         }
     };
     let elapsed = opening.start.elapsed();
-    let wants_text = limits.log_payloads || ctx.want.has(Want::TEXT);
-    let reading = opening
-        .dialect
-        .protocol()
-        .read(&bytes, llm::Want { text: wants_text });
+    let want = wanted(ctx, limits);
+    let reading = opening.dialect.protocol().read(&bytes, want);
     if let Some(exchange) = &mut ctx.exchange {
         exchange.usage = reading.usage.unwrap_or_default();
+        exchange.raw_usage = reading.raw_usage;
         exchange.has_tool_calls = reading.has_tool_calls;
         exchange.text_known = reading.text.is_some();
         exchange.text = reading.text.unwrap_or_default();

@@ -97,6 +97,7 @@ fn forget_attempt(ctx: &mut Ctx) {
         return;
     };
     exchange.usage = Usage::default();
+    exchange.raw_usage = None;
     exchange.has_tool_calls = false;
     exchange.text.clear();
     exchange.text_known = false;

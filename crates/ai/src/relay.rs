@@ -9,12 +9,12 @@ use http::StatusCode;
 use http_body::{Body, Frame};
 use llm::{Dialect, Ended, EventReader};
 use net::{AnswerBody, NetError};
-use plugin::{Ctx, End, Fault, Relay, RelayError, Say, Want, Whose};
+use plugin::{Ctx, End, Fault, Relay, RelayError, Say, Whose};
 use smallvec::SmallVec;
 use tokio::time::Sleep;
 use wire::sse::SseDecoder;
 
-use crate::attempt::Guards;
+use crate::attempt::{Guards, wanted};
 use crate::hold::{Hold, nothing_said};
 use crate::limits::Limits;
 use crate::record::{Chain, millis, record_end, record_reason, status_of, word_for};
@@ -109,15 +109,15 @@ impl StreamRelay {
             looked_at_until,
         } = opening;
         let hold = looked_at_until.filter(|_| reads_events);
-        let wants_text = limits.log_payloads || ctx.want.has(Want::TEXT);
+        let want = wanted(ctx, limits);
         let mut relay = Self {
             body: Some(body),
             held: SmallVec::new(),
             hold: hold.and_then(|until| Hold::new(dialect, until)),
             events: reads_events.then(|| Events {
                 decoder: SseDecoder::new(),
-                reader: dialect.protocol().reader(llm::Want { text: wants_text }),
-                wants_text,
+                reader: dialect.protocol().reader(want),
+                wants_text: want.text,
                 tells_content: Hold::new(dialect, start).is_some(),
             }),
             deadline: limits
@@ -245,12 +245,16 @@ impl StreamRelay {
             if let Some(turn) = &mut self.turn {
                 turn.event(reading.is_first_content);
             }
+            let has_usage = reading.usage.is_some();
             if let Some(usage) = reading.usage {
                 exchange.usage = usage;
             }
             exchange.has_tool_calls |= reading.has_tool_calls;
             exchange.done |= reading.is_done;
             exchange.text.push_str(reading.text);
+            if has_usage && let Some(raw) = events.reader.raw_usage() {
+                exchange.raw_usage = Some(raw.clone());
+            }
         }
         if let Some(turn) = &mut self.turn {
             turn.piece(!events.tells_content);

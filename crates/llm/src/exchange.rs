@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
-use crate::usage::Usage;
+use crate::usage::{RawUsage, Usage};
 
 /// What is known about the AI part of one client request.
 ///
@@ -39,6 +39,9 @@ pub struct Exchange {
     pub end_user: String,
     /// The tokens used, as far as the provider has said.
     pub usage: Usage,
+    /// The same in the provider's own names, when somebody wanted it and the provider has said
+    /// anything.
+    pub raw_usage: Option<RawUsage>,
     /// Whether the answer calls a tool.
     pub has_tool_calls: bool,
     /// The answer's text, when somebody wanted it.

@@ -33,4 +33,4 @@ pub use exchange::{Ended, Exchange, Ranking};
 pub use protocol::{EventReader, Protocol, Reading, RequestFacts, StreamReading, Want};
 pub use provider::{Ability, Origin, Provider, TokenCap};
 pub use providers::PROVIDERS;
-pub use usage::Usage;
+pub use usage::{RawUsage, Usage};

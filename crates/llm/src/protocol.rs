@@ -3,13 +3,15 @@
 use wire::json::{Edits, Raw, Scan};
 use wire::sse::Event;
 
-use crate::usage::Usage;
+use crate::usage::{RawUsage, Usage};
 
 /// What somebody wants to be decoded beyond usage and flags, which are always read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     /// The answer's text, for logs and moderation.
     pub text: bool,
+    /// The usage in the provider's own names.
+    pub raw_usage: bool,
 }
 
 /// What a request says about itself.
@@ -26,10 +28,12 @@ pub struct RequestFacts {
 }
 
 /// What a JSON reply holds. Odd shapes read as nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The tokens used, when the reply has a usage object.
     pub usage: Option<Usage>,
+    /// The same in the provider's own names, when wanted.
+    pub raw_usage: Option<RawUsage>,
     /// The answer's text, when wanted and when the reply has the place for it.
     pub text: Option<String>,
     /// Whether the model calls a tool.
@@ -93,4 +97,9 @@ pub trait Protocol: Sync {
 pub trait EventReader: Send {
     /// Reads the next event of the stream.
     fn read(&mut self, event: &Event<'_>) -> StreamReading<'_>;
+
+    /// The usage of the stream so far in the provider's own names, when wanted.
+    fn raw_usage(&self) -> Option<&RawUsage> {
+        None
+    }
 }

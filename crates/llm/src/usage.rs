@@ -21,6 +21,11 @@ pub struct Usage {
     pub reasoning_tokens: u64,
 }
 
+/// The numbers of a provider's own usage object, by its own names; what is inside its members is left
+/// out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawUsage(Vec<(Box<str>, f64)>);
+
 // === impl Usage ===
 
 impl Usage {
@@ -53,6 +58,44 @@ impl Usage {
         take(&mut self.reasoning_tokens, later.reasoning_tokens);
         let parts = self.prompt_tokens.saturating_add(self.completion_tokens);
         self.total_tokens = self.total_tokens.max(parts);
+    }
+}
+
+// === impl RawUsage ===
+
+impl RawUsage {
+    /// How many names it keeps: no provider has as many, whatever it sends.
+    const MOST: usize = 64;
+
+    /// The number of this name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let mut numbers = self.0.iter();
+        let (_, number) = numbers.find(|(own, _)| **own == *name)?;
+        Some(*number)
+    }
+
+    /// Takes in the members of a usage object; those of a later one replace what was there, but for
+    /// zeros, as [`Usage::merge`] does.
+    pub(crate) fn take_in(&mut self, usage: Raw<'_>) {
+        for (name, value) in usage.members() {
+            let Some(number) = value.f64().filter(|number| number.is_finite()) else {
+                continue;
+            };
+            if let Some((_, known)) = self.0.iter_mut().find(|(own, _)| **own == *name) {
+                if number != 0.0 {
+                    *known = number;
+                }
+            } else if self.0.len() < Self::MOST {
+                self.0.push((name.into(), number));
+            }
+        }
+    }
+
+    /// The numbers of one usage object.
+    pub(crate) fn of(usage: Raw<'_>) -> Self {
+        let mut all = Self::default();
+        all.take_in(usage);
+        all
     }
 }
 

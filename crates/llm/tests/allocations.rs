@@ -66,7 +66,14 @@ fn events_that_nobody_wants_cost_nothing() {
 #[test]
 fn wanted_text_costs_one_allocation_for_each_event() {
     for dialect in Dialect::all() {
-        let found = allocations(dialect, Want { text: true }, 4096);
+        let found = allocations(
+            dialect,
+            Want {
+                text: true,
+                ..Want::default()
+            },
+            4096,
+        );
         assert!(found <= 64, "{dialect}: {found} allocations for 64 events");
     }
 }

@@ -21,6 +21,7 @@ fn finished() -> Exchange {
             cache_creation_input_tokens: 10,
             reasoning_tokens: 5,
         },
+        raw_usage: None,
         has_tool_calls: true,
         text: "hi \"you\"".to_owned(),
         text_known: true,

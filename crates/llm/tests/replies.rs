@@ -4,9 +4,13 @@ use llm::{Dialect, Reading, Usage, Want};
 use proptest::prelude::*;
 
 fn reading(dialect: Dialect, body: &str) -> Reading {
-    dialect
-        .protocol()
-        .read(body.as_bytes(), Want { text: true })
+    dialect.protocol().read(
+        body.as_bytes(),
+        Want {
+            text: true,
+            ..Want::default()
+        },
+    )
 }
 
 /// Usage as prompt, completion, total, cache read, cache creation, reasoning.
@@ -31,6 +35,31 @@ macro_rules! counts {
             assert_eq!(counts(reading(Dialect::$dialect, body).usage), expected);
         }
     };
+}
+
+#[test]
+fn raw_usage_has_the_numbers_that_the_provider_names() {
+    let usage = r#"{"usage":{"prompt_tokens":3,"cost":0.25,"prompt_tokens_details":
+        {"cached_tokens":2},"tier":"flex","input_tokens":7}}"#;
+    let want = Want {
+        raw_usage: true,
+        ..Want::default()
+    };
+    for dialect in [
+        Dialect::OpenAiChat,
+        Dialect::OpenAiResponses,
+        Dialect::OpenAiEmbeddings,
+        Dialect::AnthropicMessages,
+    ] {
+        let raw = dialect.protocol().read(usage.as_bytes(), want).raw_usage;
+        let raw = raw.expect("a usage object");
+        assert_eq!(raw.get("prompt_tokens"), Some(3.0), "{dialect}");
+        assert_eq!(raw.get("cost"), Some(0.25), "{dialect}");
+        for absent in ["prompt_tokens_details", "cached_tokens", "tier"] {
+            assert_eq!(raw.get(absent), None, "{dialect} {absent}");
+        }
+        assert_eq!(reading(dialect, usage).raw_usage, None, "nobody wanted it");
+    }
 }
 
 // === usage of openai-chat ===
@@ -201,6 +230,7 @@ fn text_that_nobody_wants_is_not_read() {
     let found = Dialect::OpenAiChat.protocol().read(body, Want::default());
     let expected = Reading {
         usage: Some(Usage::default()),
+        raw_usage: None,
         text: None,
         has_tool_calls: true,
     };
@@ -212,7 +242,7 @@ proptest! {
     fn what_is_not_json_reads_as_nothing(body in prop::collection::vec(any::<u8>(), 0..40)) {
         prop_assume!(!body.trim_ascii_start().starts_with(b"{"));
         for dialect in Dialect::all() {
-            let found = dialect.protocol().read(&body, Want { text: true });
+            let found = dialect.protocol().read(&body, Want { text: true, ..Want::default() });
             prop_assert_eq!(found, Reading::default());
         }
     }

@@ -35,8 +35,14 @@ impl Heard {
     }
 }
 
-const TEXT: Want = Want { text: true };
-const USAGE: Want = Want { text: false };
+const TEXT: Want = Want {
+    text: true,
+    raw_usage: false,
+};
+const USAGE: Want = Want {
+    text: false,
+    raw_usage: false,
+};
 
 fn heard<'s>(dialect: Dialect, want: Want, pieces: impl IntoIterator<Item = &'s [u8]>) -> Heard {
     let mut decoder = SseDecoder::new();
@@ -154,6 +160,60 @@ says!(messages_keep_thinking_out_of_the_text: AnthropicMessages "anthropic_messa
 says!(messages_may_fail: AnthropicMessages "anthropic_messages/failure" =>
     Heard { is_failure: true, ..done("half", Some(2), Some(used([10, 1, 11, 0, 0, 0]))) });
 
+// === usage in the provider's own names ===
+
+fn raw_usage(
+    dialect: Dialect,
+    want: Want,
+    stream: &'static [u8],
+    names: &[&str],
+) -> Vec<Option<f64>> {
+    let mut decoder = SseDecoder::new();
+    let mut reader = dialect.protocol().reader(want);
+    decoder.push(Bytes::from_static(stream));
+    while let Some(event) = decoder.next() {
+        reader.read(&event);
+    }
+    let raw = reader.raw_usage();
+    let number = |name: &&str| raw.and_then(|raw| raw.get(name));
+    names.iter().map(number).collect()
+}
+
+const RAW: Want = Want {
+    text: false,
+    raw_usage: true,
+};
+
+#[test]
+fn raw_usage_of_a_stream_is_merged_over_its_events() {
+    let names = [
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_creation",
+    ];
+    let stream = stream!("anthropic_messages/plain");
+    let told = raw_usage(Dialect::AnthropicMessages, RAW, stream, &names);
+    assert_eq!(told, [Some(50.0), Some(30.0), Some(200.0), None]);
+
+    let names = ["prompt_tokens", "completion_tokens", "total_tokens"];
+    let stream = stream!("openai_chat/cumulative");
+    let told = raw_usage(Dialect::OpenAiChat, RAW, stream, &names);
+    assert_eq!(told[..2], [Some(7.0), Some(3.0)]);
+
+    let names = ["input_tokens", "output_tokens", "total_tokens"];
+    let stream = stream!("openai_responses/plain");
+    let told = raw_usage(Dialect::OpenAiResponses, RAW, stream, &names);
+    assert_eq!(told, [Some(10.0), Some(4.0), Some(14.0)]);
+}
+
+#[test]
+fn raw_usage_that_nobody_wants_is_not_kept() {
+    let stream = stream!("openai_chat/plain");
+    let told = raw_usage(Dialect::OpenAiChat, USAGE, stream, &["prompt_tokens"]);
+    assert_eq!(told, [None]);
+}
+
 // === what is never a stream of text ===
 
 #[test]
@@ -195,7 +255,7 @@ proptest! {
     fn any_split_of_a_stream_says_the_same(
         (dialect, stream) in recorded(), size in 1_usize..200, text in any::<bool>(),
     ) {
-        let want = Want { text };
+        let want = Want { text, ..Want::default() };
         prop_assert_eq!(heard(dialect, want, stream.chunks(size)), heard(dialect, want, [stream]));
     }
 
@@ -208,7 +268,7 @@ proptest! {
         data in r#"[\[\]{}:,"\\ 0-9a-z_\-]{0,40}"#, text in any::<bool>(),
     ) {
         for dialect in Dialect::all() {
-            let mut reader = dialect.protocol().reader(Want { text });
+            let mut reader = dialect.protocol().reader(Want { text, ..Want::default() });
             reader.read(&Event::named(name, data.as_bytes()));
         }
     }

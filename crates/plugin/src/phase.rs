@@ -62,6 +62,8 @@ impl Want {
     pub const TEXT: Self = Self(1);
     /// The content of the request as the dialect knows it (messages, input).
     pub const REQUEST: Self = Self(2);
+    /// The usage of the answer in the provider's own names.
+    pub const RAW_USAGE: Self = Self(4);
 
     /// Whether any want of `other` is in this set.
     pub const fn has(self, other: Self) -> bool {

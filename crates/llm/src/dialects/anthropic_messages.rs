@@ -9,7 +9,7 @@ use wire::json::{Kind, Raw, Scan};
 
 use super::request;
 use crate::protocol::{EventReader, Protocol, Reading, RequestFacts, Want};
-use crate::usage::{Usage, count};
+use crate::usage::{RawUsage, Usage, count};
 
 /// The protocol of messages.
 pub(crate) struct AnthropicMessages;
@@ -56,6 +56,9 @@ impl Protocol for AnthropicMessages {
         let content = body.get("content").filter(|content| content.is_array());
         Reading {
             usage: usage_of(body),
+            raw_usage: raw_usage_of(body)
+                .filter(|_| want.raw_usage)
+                .map(RawUsage::of),
             text: content.filter(|_| want.text).map(text),
             has_tool_calls: content
                 .is_some_and(|content| content.items().any(|block| is_type(block, "tool_use"))),
@@ -86,9 +89,13 @@ fn text(content: Raw<'_>) -> String {
         .join(" ")
 }
 
+fn raw_usage_of(place: Raw<'_>) -> Option<Raw<'_>> {
+    place.get("usage").filter(|usage| usage.is_object())
+}
+
 /// The usage of a message, or of the event that ends one.
 fn usage_of(place: Raw<'_>) -> Option<Usage> {
-    let usage = place.get("usage").filter(|usage| usage.is_object())?;
+    let usage = raw_usage_of(place)?;
     let found = Usage {
         prompt_tokens: count(usage.get("input_tokens")),
         completion_tokens: count(usage.get("output_tokens")),

@@ -7,7 +7,7 @@ use wire::json::{Edits, Raw, Scan};
 
 use super::request;
 use crate::protocol::{EventReader, Protocol, Reading, RequestFacts, Want};
-use crate::usage::{Usage, count};
+use crate::usage::{RawUsage, Usage, count};
 
 /// The protocol of chat completions.
 pub(crate) struct OpenAiChat;
@@ -65,11 +65,10 @@ impl Protocol for OpenAiChat {
             let texts = messages().filter_map(|message| message.get("content")?.str());
             texts.collect::<Vec<_>>().join(" ")
         };
+        let raw_usage = raw_usage_of(body);
         Reading {
-            usage: body
-                .get("usage")
-                .filter(|usage| usage.is_object())
-                .map(usage),
+            usage: raw_usage.map(usage),
+            raw_usage: raw_usage.filter(|_| want.raw_usage).map(RawUsage::of),
             text: (want.text && choices.is_some()).then(text),
             has_tool_calls: messages().any(has_tool_calls),
         }
@@ -88,6 +87,11 @@ fn message(choice: Raw<'_>) -> Option<Raw<'_>> {
 fn has_tool_calls(message: Raw<'_>) -> bool {
     let calls = message.get("tool_calls");
     calls.is_some_and(|calls| (calls.is_array() || calls.is_object()) && !calls.is_empty())
+}
+
+/// The usage object of an answer, a chunk, or a choice where some vendors put it.
+fn raw_usage_of(place: Raw<'_>) -> Option<Raw<'_>> {
+    place.get("usage").filter(|usage| usage.is_object())
 }
 
 fn usage(usage: Raw<'_>) -> Usage {

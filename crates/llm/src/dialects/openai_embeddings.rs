@@ -6,7 +6,7 @@ use wire::json::{Raw, Scan};
 use super::passthrough::Blind;
 use super::request;
 use crate::protocol::{EventReader, Protocol, Reading, RequestFacts, Want};
-use crate::usage::{Usage, count};
+use crate::usage::{RawUsage, Usage, count};
 
 /// The protocol of embeddings.
 pub(crate) struct OpenAiEmbeddings;
@@ -29,16 +29,14 @@ impl Protocol for OpenAiEmbeddings {
         body.get("input")
     }
 
-    fn read(&self, body: &[u8], _want: Want) -> Reading {
+    fn read(&self, body: &[u8], want: Want) -> Reading {
         let Ok(body) = Raw::parse(body) else {
             return Reading::default();
         };
-        let usage = body
-            .get("usage")
-            .filter(|usage| usage.is_object())
-            .map(usage);
+        let raw_usage = body.get("usage").filter(|usage| usage.is_object());
         Reading {
-            usage,
+            usage: raw_usage.map(usage),
+            raw_usage: raw_usage.filter(|_| want.raw_usage).map(RawUsage::of),
             ..Reading::default()
         }
     }

@@ -7,7 +7,7 @@ use wire::json::{Raw, Scan};
 
 use super::request;
 use crate::protocol::{EventReader, Protocol, Reading, RequestFacts, Want};
-use crate::usage::{Usage, count};
+use crate::usage::{RawUsage, Usage, count};
 
 /// The protocol of responses.
 pub(crate) struct OpenAiResponses;
@@ -52,6 +52,9 @@ impl Protocol for OpenAiResponses {
         let output = body.get("output").filter(|output| output.is_array());
         Reading {
             usage: usage_of(body),
+            raw_usage: raw_usage_of(body)
+                .filter(|_| want.raw_usage)
+                .map(RawUsage::of),
             text: output.filter(|_| want.text).map(text),
             has_tool_calls: calls_function(body),
         }
@@ -83,9 +86,13 @@ fn calls_function(response: Raw<'_>) -> bool {
     output.is_some_and(|output| output.items().any(|item| is_type(item, "function_call")))
 }
 
+fn raw_usage_of(response: Raw<'_>) -> Option<Raw<'_>> {
+    response.get("usage").filter(|usage| usage.is_object())
+}
+
 /// The usage of a response object.
 fn usage_of(response: Raw<'_>) -> Option<Usage> {
-    let usage = response.get("usage").filter(|usage| usage.is_object())?;
+    let usage = raw_usage_of(response)?;
     let in_details = |details, name| {
         count(
             usage

@@ -3,14 +3,15 @@
 use wire::json::Raw;
 use wire::sse::Event;
 
-use super::{is_type, usage_of};
+use super::{is_type, raw_usage_of, usage_of};
 use crate::protocol::{EventReader, StreamReading, Want};
-use crate::usage::Usage;
+use crate::usage::{RawUsage, Usage};
 
 /// Reads events by name, and parses only those with usage, a block's start or text that is wanted.
 pub(super) struct Reader {
     want: Want,
     usage: Option<Usage>,
+    raw_usage: Option<RawUsage>,
     text: String,
     has_content: bool,
 }
@@ -22,6 +23,7 @@ impl Reader {
         Self {
             want,
             usage: None,
+            raw_usage: None,
             text: String::new(),
             has_content: false,
         }
@@ -59,6 +61,11 @@ impl Reader {
         let found = place.and_then(usage_of);
         if let Some(found) = found {
             self.usage.get_or_insert_default().merge(&found);
+        }
+        if self.want.raw_usage
+            && let Some(raw) = place.and_then(raw_usage_of)
+        {
+            self.raw_usage.get_or_insert_default().take_in(raw);
         }
         StreamReading {
             usage: found.and(self.usage),
@@ -112,5 +119,9 @@ impl EventReader for Reader {
             Some(kind) => self.read_named(&kind, event.data),
             None => StreamReading::default(),
         }
+    }
+
+    fn raw_usage(&self) -> Option<&RawUsage> {
+        self.raw_usage.as_ref()
     }
 }

@@ -4,9 +4,9 @@ use wire::json::Raw;
 use wire::sse::Event;
 
 use super::super::probe::Probe;
-use super::{has_tool_calls, usage};
+use super::{has_tool_calls, raw_usage_of, usage};
 use crate::protocol::{EventReader, StreamReading, Want};
-use crate::usage::Usage;
+use crate::usage::{RawUsage, Usage};
 
 /// What ends a stream, in place of JSON.
 const DONE: &[u8] = b"[DONE]";
@@ -24,6 +24,7 @@ const CONTENT: [&str; 5] = [
 pub(super) struct Reader {
     want: Want,
     usage: Option<Usage>,
+    raw_usage: Option<RawUsage>,
     text: String,
     has_tool_calls: bool,
     has_content: bool,
@@ -40,6 +41,7 @@ impl Reader {
         Self {
             want,
             usage: None,
+            raw_usage: None,
             text: String::new(),
             has_tool_calls: false,
             has_content: false,
@@ -79,8 +81,14 @@ impl Reader {
         }
         let calls_tool = deltas().any(has_tool_calls);
         self.has_tool_calls |= calls_tool;
-        let found = usage_of(chunk).or_else(|| choices().find_map(usage_of));
-        let found = found.or_else(|| usage_of(chunk.get("x_groq")?));
+        let raw = raw_usage_of(chunk).or_else(|| choices().find_map(raw_usage_of));
+        let raw = raw.or_else(|| raw_usage_of(chunk.get("x_groq")?));
+        if self.want.raw_usage
+            && let Some(raw) = raw
+        {
+            self.raw_usage.get_or_insert_default().take_in(raw);
+        }
+        let found = raw.map(usage);
         if let Some(found) = found {
             match &mut self.usage {
                 Some(known) => known.merge(&found),
@@ -95,14 +103,6 @@ impl Reader {
             ..StreamReading::default()
         }
     }
-}
-
-/// The usage object of a chunk, or of a choice where some vendors put it.
-fn usage_of(place: Raw<'_>) -> Option<Usage> {
-    place
-        .get("usage")
-        .filter(|found| found.is_object())
-        .map(usage)
 }
 
 impl EventReader for Reader {
@@ -137,5 +137,9 @@ impl EventReader for Reader {
                 ..StreamReading::default()
             },
         }
+    }
+
+    fn raw_usage(&self) -> Option<&RawUsage> {
+        self.raw_usage.as_ref()
     }
 }

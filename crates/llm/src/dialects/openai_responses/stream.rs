@@ -3,14 +3,15 @@
 use wire::json::Raw;
 use wire::sse::Event;
 
-use super::{calls_function, usage_of};
+use super::{calls_function, raw_usage_of, usage_of};
 use crate::protocol::{EventReader, StreamReading, Want};
-use crate::usage::Usage;
+use crate::usage::{RawUsage, Usage};
 
 /// Reads events by name, and parses only those with text that is wanted and the last one.
 pub(super) struct Reader {
     want: Want,
     usage: Option<Usage>,
+    raw_usage: Option<RawUsage>,
     text: String,
     has_content: bool,
 }
@@ -22,6 +23,7 @@ impl Reader {
         Self {
             want,
             usage: None,
+            raw_usage: None,
             text: String::new(),
             has_content: false,
         }
@@ -68,6 +70,11 @@ impl Reader {
         if let Some(found) = found {
             self.usage.get_or_insert_default().merge(&found);
         }
+        if self.want.raw_usage
+            && let Some(raw) = response.and_then(raw_usage_of)
+        {
+            self.raw_usage.get_or_insert_default().take_in(raw);
+        }
         StreamReading {
             usage: found.and(self.usage),
             has_tool_calls: response.is_some_and(calls_function),
@@ -103,5 +110,9 @@ impl EventReader for Reader {
             Some(kind) => self.read_named(&kind, event.data),
             None => StreamReading::default(),
         }
+    }
+
+    fn raw_usage(&self) -> Option<&RawUsage> {
+        self.raw_usage.as_ref()
     }
 }
