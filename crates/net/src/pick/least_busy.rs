@@ -4,7 +4,7 @@ use super::in_flight::InFlight;
 use super::{Outcome, RoundRobin, Tried};
 
 /// Chooses by calls in flight, divided by weight; those that are equally busy take turns by weight.
-/// Picks are lock-free and may come from any thread.
+/// Picks may come from any thread.
 ///
 /// Targets of weight 0 are never picked, unless all weigh 0: then all weigh the same.
 #[derive(Debug)]

@@ -16,16 +16,38 @@ fn tally(picks: &[usize]) -> HashMap<usize, usize> {
 }
 
 #[test]
-fn heavy_targets_come_first_and_are_interleaved() {
-    let picker = RoundRobin::from_first([4, 2, 1]);
-    assert_eq!(picks(&picker, 7), [0, 0, 0, 1, 0, 1, 2]);
-    assert_eq!(picks(&picker, 7), [0, 0, 0, 1, 0, 1, 2]);
+fn turns_are_those_of_nginx() {
+    for (weights, round) in [
+        (&[5, 1, 1][..], &[0, 0, 1, 0, 2, 0, 0][..]),
+        (&[4, 2, 1], &[0, 1, 0, 2, 0, 1, 0]),
+        (&[3, 2, 1], &[0, 1, 0, 2, 1, 0]),
+        (&[4, 1], &[0, 0, 1, 0, 0]),
+        (&[1, 1, 1], &[0, 1, 2]),
+    ] {
+        let picker = RoundRobin::from_first(weights.iter().copied());
+        for _ in 0..3 {
+            assert_eq!(picks(&picker, round.len()), round, "{weights:?}");
+        }
+    }
 }
 
 #[test]
 fn common_divisor_shortens_the_round() {
-    let picker = RoundRobin::from_first([400, 200, 100]);
-    assert_eq!(picks(&picker, 7), [0, 0, 0, 1, 0, 1, 2]);
+    let picker = RoundRobin::from_first([500, 100, 100]);
+    assert_eq!(picks(&picker, 7), [0, 0, 1, 0, 2, 0, 0]);
+    assert_eq!(picker.round(), 7);
+}
+
+#[test]
+fn a_random_start_is_a_place_of_the_round() {
+    let round = [0, 0, 1, 0, 2, 0, 0];
+    let mut starts = HashMap::new();
+    for _ in 0..300 {
+        let picked = picks(&RoundRobin::new([5, 1, 1]), 7);
+        let start = (0..7).find(|start| (0..7).all(|at| picked[at] == round[(start + at) % 7]));
+        *starts.entry(start.expect("a turned round")).or_insert(0) += 1;
+    }
+    assert!(starts.len() > 4, "{starts:?}");
 }
 
 #[test]
@@ -96,6 +118,38 @@ fn light_target_is_reached_at_once_when_the_heavy_one_is_tried() {
     let picker = RoundRobin::from_first([1_000_000, 1]);
     assert_eq!(picker.pick(&Tried::from_iter([0])), Some(1));
     assert_eq!(picker.pick(&Tried::new()), Some(0));
+}
+
+#[test]
+fn those_that_are_left_find_their_own_round_within_one_of_all() {
+    let without = Tried::from_iter([0]);
+    for start in 0..6 {
+        let picker = RoundRobin::from_first([3, 2, 1]);
+        picks(&picker, start);
+        let left: Vec<_> = (0..90).map(|_| picker.pick(&without).unwrap()).collect();
+        for window in left[6..].windows(3) {
+            assert_eq!(tally(window), HashMap::from([(1, 2), (2, 1)]), "{left:?}");
+        }
+        let all = picks(&picker, 60);
+        for window in all[6..].windows(6) {
+            assert_eq!(tally(window), HashMap::from([(0, 3), (1, 2), (2, 1)]));
+        }
+    }
+}
+
+#[test]
+fn a_retry_counts_as_a_turn_and_costs_the_others_nothing() {
+    // Each pick of the heavy one fails, and is followed by one of who is left.
+    let picker = RoundRobin::new([4, 1, 1]);
+    let mut first = Vec::new();
+    for _ in 0..600 {
+        let pick = picker.pick(&Tried::new()).unwrap();
+        first.push(pick);
+        if pick == 0 {
+            picker.pick(&Tried::from_iter([0])).unwrap();
+        }
+    }
+    assert!(tally(&first)[&0] >= 400, "{:?}", tally(&first));
 }
 
 #[test]
