@@ -4,6 +4,7 @@ use std::{
     fmt,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{client::Live, error::NetError, origin::Origin};
+use crate::{client::Live, error::NetError, pool::Shelf};
 
 /// Room that is set aside when pieces are joined; later joins use what is left of it.
 const JOIN_ROOM: usize = 8 * 1024;
@@ -36,7 +37,8 @@ pub struct Answer {
 /// origin; dropped earlier, or after an error, it is closed at once. Each wait for more is bounded
 /// by the read timeout of the call. A body that is cut short is an error, never an end.
 pub struct AnswerBody {
-    origin: Origin,
+    /// Where the connection goes at the clean end; `None` when none is kept.
+    shelf: Option<Arc<Shelf>>,
     live: Option<Box<Live>>,
     incoming: Incoming,
     limit: Duration,
@@ -50,13 +52,13 @@ pub struct AnswerBody {
 
 impl AnswerBody {
     pub(crate) fn new(
-        origin: Origin,
+        shelf: Option<Arc<Shelf>>,
         live: Box<Live>,
         incoming: Incoming,
         limit: Duration,
     ) -> Self {
         let mut body = Self {
-            origin,
+            shelf,
             live: Some(live),
             incoming,
             limit,
@@ -134,7 +136,7 @@ impl AnswerBody {
             let next = match live.poll_ready_piece(cx, &mut self.incoming) {
                 Poll::Pending => break,
                 Poll::Ready(None) => {
-                    self.live = settle(&self.origin, self.live.take(), self.keep);
+                    self.settle();
                     break;
                 }
                 Poll::Ready(Some(Err(error))) => {
@@ -170,22 +172,21 @@ impl AnswerBody {
         }
     }
 
+    /// Takes leave of the connection of a body that has ended.
+    fn settle(&mut self) {
+        if let (Some(mut live), Some(shelf), true) = (self.live.take(), &self.shelf, self.keep)
+            && live.is_idle()
+        {
+            shelf.put(live);
+        }
+    }
+
     /// A body of known length ends with its last byte: nobody may ask for more after that.
     fn settle_if_ended(&mut self) {
         if self.held.is_none() && self.incoming.is_end_stream() {
-            self.live = settle(&self.origin, self.live.take(), self.keep);
+            self.settle();
         }
     }
-}
-
-/// Takes leave of a connection whose body has ended.
-fn settle(origin: &Origin, live: Option<Box<Live>>, keep: bool) -> Option<Box<Live>> {
-    if let (Some(mut live), Some(pool), true) = (live, &origin.shared.pool, keep)
-        && live.is_idle()
-    {
-        pool.put(live);
-    }
-    None
 }
 
 /// Room for one join; it grows by doubling only when a join outgrows [`JOIN_ROOM`].
@@ -211,7 +212,7 @@ impl Body for AnswerBody {
         };
         match next {
             None => {
-                this.live = settle(&this.origin, this.live.take(), this.keep);
+                this.settle();
                 Poll::Ready(None)
             }
             Some(Err(error)) => {
@@ -253,7 +254,6 @@ impl Body for AnswerBody {
 impl fmt::Debug for AnswerBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerBody")
-            .field("origin", &self.origin)
             .field("ended", &self.is_end_stream())
             .finish_non_exhaustive()
     }

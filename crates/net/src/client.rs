@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -25,7 +25,8 @@ use crate::{
     connect,
     error::{NetError, Phase},
     origin::{Origin, Timeouts},
-    pool::Pool,
+    peers::Peers,
+    pool::Shelf,
     request_body::{RequestBody, Upload},
     socket::{Socket, Traffic},
     stall::Stall,
@@ -43,6 +44,7 @@ pub(crate) struct Live {
     bell: Bell,
     stall: Stall,
     peer: SocketAddr,
+    opened: Instant,
     served: u64,
 }
 
@@ -106,10 +108,12 @@ impl Origin {
         mut tell: impl FnMut(Contact) + Send,
     ) -> Result<Answer, NetError> {
         self.complete(&mut request);
-        if let Some(live) = self.shared.pool.as_ref().and_then(Pool::take) {
+        let first = self.peers.as_ref().and_then(Peers::first);
+        let kept = self.shelf(first.map(|peer| peer.ip));
+        if let Some(live) = kept.as_ref().and_then(|kept| kept.take(first)) {
             tell(Contact::Kept(live.peer));
             let replay = copy(&request);
-            match self.call(live, request, timeouts).await {
+            match call(live, kept.clone(), request, timeouts).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure {
                     error,
@@ -122,11 +126,15 @@ impl Origin {
             }
         }
         let start = Instant::now();
-        let live = connect::open(&self.shared, timeouts.connect, &mut tell).await?;
+        let live = connect::open(self, timeouts.connect, &mut tell).await?;
         let connect = start.elapsed();
         tell(Contact::Connected(connect));
-        let answer = self
-            .call(live, request, timeouts)
+        // The first address may not have been the one that took the call.
+        let kept = match first {
+            Some(_) => self.shelf(Some(live.peer.ip())),
+            None => kept,
+        };
+        let answer = call(live, kept, request, timeouts)
             .await
             .map_err(|failure| failure.error)?;
         Ok(Answer {
@@ -152,23 +160,29 @@ impl Origin {
         }
     }
 
-    async fn call(
-        &self,
-        mut live: Box<Live>,
-        request: Request<RequestBody>,
-        timeouts: Timeouts,
-    ) -> Result<Answer, Failure> {
-        let response = live.exchange(request, timeouts).await?;
-        let peer = live.peer;
-        let (head, incoming) = response.into_parts();
-        let body = AnswerBody::new(self.clone(), live, incoming, timeouts.read);
-        Ok(Answer {
-            head,
-            body,
-            connect: None,
-            peer,
-        })
+    /// Where kept connections to an address lie; `None` when none are kept.
+    fn shelf(&self, ip: Option<IpAddr>) -> Option<Arc<Shelf>> {
+        let pool = self.shared.pool.as_ref()?;
+        Some(pool.shelf(ip))
     }
+}
+
+async fn call(
+    mut live: Box<Live>,
+    shelf: Option<Arc<Shelf>>,
+    request: Request<RequestBody>,
+    timeouts: Timeouts,
+) -> Result<Answer, Failure> {
+    let response = live.exchange(request, timeouts).await?;
+    let peer = live.peer;
+    let (head, incoming) = response.into_parts();
+    let body = AnswerBody::new(shelf, live, incoming, timeouts.read);
+    Ok(Answer {
+        head,
+        body,
+        connect: None,
+        peer,
+    })
 }
 
 // === impl Live ===
@@ -188,8 +202,14 @@ impl Live {
             bell: Bell::new(),
             stall: Stall::new(),
             peer,
+            opened: Instant::now(),
             served: 0,
         }
+    }
+
+    /// When the connection was opened.
+    pub(crate) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// How many calls were made on this connection.

@@ -12,9 +12,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::{
     client::{Contact, Live},
-    dns,
+    dns::{self, Addresses},
     error::{NetError, Phase},
-    origin::Shared,
+    origin::Origin,
     socket::{Socket, Stream, Traffic},
 };
 
@@ -25,11 +25,12 @@ const READ_BUFFER: usize = 128 * 1024;
 
 /// Opens a connection, with `limit` for TCP and `limit` again for TLS; `tell` hears of each address.
 pub(crate) async fn open(
-    origin: &Shared,
+    origin: &Origin,
     limit: Duration,
     tell: &mut (impl FnMut(Contact) + Send),
 ) -> Result<Box<Live>, NetError> {
     let (tcp, peer) = dial(origin, limit, tell).await?;
+    let origin = &*origin.shared;
     let stream = match &origin.tls {
         None => Stream::Plain(tcp),
         Some((tls, name)) => {
@@ -55,14 +56,21 @@ pub(crate) async fn open(
 
 /// Tries the addresses in turn, each with an equal share of the time that is left.
 async fn dial(
-    origin: &Shared,
+    origin: &Origin,
     limit: Duration,
     tell: &mut (impl FnMut(Contact) + Send),
 ) -> Result<(TcpStream, SocketAddr), NetError> {
     let start = Instant::now();
-    let addresses = timeout(limit, dns::resolve(&origin.host, origin.port))
-        .await
-        .map_err(NetError::elapsed(Phase::Resolve))??;
+    let (host, port) = (&origin.shared.host, origin.shared.port);
+    let addresses: Addresses = match &origin.peers {
+        Some(peers) => peers
+            .in_order()
+            .map(|peer| SocketAddr::new(peer.ip, port))
+            .collect(),
+        None => timeout(limit, dns::resolve(host, port))
+            .await
+            .map_err(NetError::elapsed(Phase::Resolve))??,
+    };
     let mut failure = NetError::Timeout {
         phase: Phase::Connect,
     };

@@ -9,6 +9,30 @@ use crate::error::NetError;
 /// The addresses of a host, in the order in which they should be tried.
 pub type Addresses = SmallVec<[SocketAddr; 2]>;
 
+/// Where the addresses of names come from.
+pub trait Resolve: Send + Sync + 'static {
+    /// The addresses of a host, with this port.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`].
+    fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = Result<Addresses, NetError>> + Send;
+}
+
+/// The resolver of the operating system, with its hosts file.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
+
+impl Resolve for System {
+    async fn resolve(&self, host: &str, port: u16) -> Result<Addresses, NetError> {
+        resolve(host, port).await
+    }
+}
+
 /// Resolves a host name by the system's resolver; an address literal is taken as it is.
 ///
 /// IPv6 literals may stand in brackets.

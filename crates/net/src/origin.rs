@@ -7,6 +7,7 @@ use rustls_pki_types::ServerName;
 
 use crate::{
     error::NetError,
+    peers::Peers,
     pool::Pool,
     tls::{ClientTls, TlsError},
 };
@@ -25,7 +26,8 @@ pub enum Scheme {
 pub struct KeepAlive {
     /// How long a connection may lie unused.
     pub idle: Duration,
-    /// How many unused connections are kept; further ones are closed.
+    /// How many unused connections are kept, at each address that calls are sent to by
+    /// [`Origin::at`]; further ones are closed.
     pub size: usize,
     /// How many calls one connection serves; `None` sets no bound.
     pub requests: Option<u64>,
@@ -69,6 +71,8 @@ pub struct OriginSettings {
 #[derive(Clone)]
 pub struct Origin {
     pub(crate) shared: Arc<Shared>,
+    /// Where calls go; `None` leaves it to the resolver.
+    pub(crate) peers: Option<Peers>,
 }
 
 pub(crate) struct Shared {
@@ -177,7 +181,20 @@ impl Origin {
         };
         Ok(Self {
             shared: Arc::new(shared),
+            peers: None,
         })
+    }
+
+    /// The same target, whose calls go to the first of these addresses, and to the next only where
+    /// no connection can be opened. `Host` and the name in the certificate stay as they are.
+    ///
+    /// A kept connection serves only calls to its own address.
+    #[must_use]
+    pub fn at(&self, peers: Peers) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            peers: Some(peers),
+        }
     }
 
     /// The host, followed by the port unless it is the scheme's own: what `Host` carries.

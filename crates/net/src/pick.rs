@@ -20,6 +20,8 @@ pub use prefix::Prefix;
 pub use round_robin::RoundRobin;
 pub use tried::Tried;
 
+use crate::lots::mixed;
+
 /// Weights as they count: all of zero means all equal.
 fn effective(weights: impl IntoIterator<Item = u32>) -> Box<[u32]> {
     let mut weights: Box<[u32]> = weights.into_iter().collect();
@@ -33,11 +35,4 @@ fn effective(weights: impl IntoIterator<Item = u32>) -> Box<[u32]> {
 fn left<'a>(weights: &'a [u32], tried: &'a Tried) -> impl Iterator<Item = (usize, u32)> + 'a {
     let all = weights.iter().copied().enumerate();
     all.filter(|(index, weight)| *weight > 0 && !tried.contains(*index))
-}
-
-/// Spreads a number over all numbers of 64 bits (the finalizer of `SplitMix64`).
-const fn mixed(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }

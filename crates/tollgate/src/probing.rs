@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::control::{Checked, CheckedNode, Checks, Counter};
+use net::dns::Resolve;
 use net::health::{Change, Checker, Node, Prober};
 use telemetry::metrics::Metrics;
 use tokio::task::JoinSet;
@@ -24,17 +25,24 @@ const TICKS_TOLD: u32 = 10;
 /// A node under the name that the metric knows it by.
 type Told = BTreeSet<(String, SocketAddr)>;
 
-/// Runs the turns of every prober of the house.
-pub(crate) async fn probe(house: Arc<House>) {
+/// Runs the turns of every prober of the house; `names` knows the addresses of their targets.
+pub(crate) async fn probe(house: Arc<House>, names: impl Resolve) {
+    let names = Arc::new(names);
     let mut turns = JoinSet::new();
     let mut told = Told::new();
     for tick in (0..TICKS_TOLD).cycle() {
         tokio::time::sleep(TICK).await;
-        while turns.try_join_next().is_some() {}
+        while let Some(turn) = turns.try_join_next() {
+            if let Err(error) = turn {
+                // The other probers go on, and this one is due again.
+                tracing::error!(%error, "a turn of a prober broke");
+            }
+        }
         let probers = house.living.all::<Prober>();
         for prober in probers.into_iter().filter(|prober| prober.is_due()) {
+            let names = Arc::clone(&names);
             turns.spawn(async move {
-                let changes = prober.turn().await;
+                let changes = prober.turn(&*names).await;
                 tell_changes(&prober, &changes);
             });
         }

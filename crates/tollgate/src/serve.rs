@@ -117,7 +117,7 @@ pub(crate) async fn serve(
     let mut tasks = operators.serve(bound);
     tasks.spawn(applier.follow());
     tasks.spawn(upkeep(Arc::clone(&house)));
-    tasks.spawn(probing::probe(Arc::clone(&house)));
+    tasks.spawn(probing::probe(Arc::clone(&house), net::dns::System));
     eprint_banner(&banner);
 
     let reopen = || reopen(&house, sink.as_deref());

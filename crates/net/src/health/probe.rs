@@ -1,19 +1,24 @@
 //! One question to one address.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, Method, header};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::state::{Fall, Finding, Rise};
-use crate::error::NetError;
-use crate::origin::{Origin, OriginSettings, Scheme, Timeouts};
-use crate::request_body::RequestBody;
+use crate::tls::ClientTls;
+
+/// The longest status line that is read.
+const LONGEST_LINE: usize = 8 * 1024;
 
 /// How a target is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,19 +80,13 @@ impl ProbeKind {
 impl Probe {
     /// Asks one address.
     pub(super) async fn ask(&self, address: SocketAddr) -> Finding {
-        let asked = async {
-            match self.kind {
-                ProbeKind::Tcp => match TcpStream::connect(address).await {
-                    Ok(_) => Finding::Success,
-                    Err(_) => Finding::TcpFailure,
-                },
-                ProbeKind::Http => self.request(address, Scheme::Http).await,
-                ProbeKind::Https => self.request(address, Scheme::Https).await,
-            }
-        };
-        timeout(self.timeout, asked)
-            .await
-            .unwrap_or(Finding::Timeout)
+        let asked = timeout(self.timeout, self.find_out(address)).await;
+        match asked {
+            Ok(Ok(finding)) => finding,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Finding::Timeout,
+            Ok(Err(_)) => Finding::TcpFailure,
+            Err(_) => Finding::Timeout,
+        }
     }
 
     /// The time between two probes of an address.
@@ -99,46 +98,93 @@ impl Probe {
         }
     }
 
-    async fn request(&self, address: SocketAddr, scheme: Scheme) -> Finding {
-        let mut settings =
-            OriginSettings::new(scheme, address.ip().to_string().into(), address.port());
-        settings.server_name.clone_from(&self.server_name);
-        settings.verify = self.verify;
-        settings.keepalive = None;
-        let origin = match Origin::new(settings) {
-            Ok(origin) => origin,
-            Err(error) => return judge(&error),
-        };
-        match origin
-            .send(self.message(address), Timeouts::all(self.timeout))
-            .await
-        {
-            Ok(answer) => self.weigh(answer.head.status.as_u16()),
-            Err(error) => judge(&error),
+    async fn find_out(&self, address: SocketAddr) -> io::Result<Finding> {
+        let stream = TcpStream::connect(address).await?;
+        match self.kind {
+            ProbeKind::Tcp => Ok(Finding::Success),
+            ProbeKind::Http => self.request(stream, address.ip()).await,
+            ProbeKind::Https => {
+                let (tls, name) = self.tls(address.ip())?;
+                let connector = TlsConnector::from(tls.config());
+                let stream = connector.connect(name, stream).await?;
+                self.request(stream, address.ip()).await
+            }
         }
     }
 
-    fn message(&self, address: SocketAddr) -> Request<RequestBody> {
-        let body = if self.body.is_empty() {
-            RequestBody::Empty
+    /// Whom the certificate must name, and how it is checked.
+    fn tls(&self, ip: IpAddr) -> io::Result<(ClientTls, ServerName<'static>)> {
+        let tls = if self.verify {
+            ClientTls::verified()
         } else {
-            RequestBody::Full(self.body.clone())
+            ClientTls::unverified()
         };
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = Uri::from(self.path.clone());
-        let headers = request.headers_mut();
-        headers.clone_from(&self.headers);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let host = match (&self.server_name, address.ip()) {
+        let name = match &self.server_name {
+            Some(name) => ServerName::try_from(name.to_string()).map_err(io::Error::other)?,
+            None => ServerName::from(ip),
+        };
+        Ok((tls.map_err(io::Error::other)?, name))
+    }
+
+    async fn request(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+        ip: IpAddr,
+    ) -> io::Result<Finding> {
+        stream.write_all(&self.message(ip)).await?;
+        stream.flush().await?;
+        let mut heard = Vec::new();
+        // Whatever follows the status line says nothing about health.
+        while !heard.contains(&b'\n') {
+            if heard.len() > LONGEST_LINE {
+                return Ok(Finding::HttpFailure);
+            }
+            if stream.read_buf(&mut heard).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(status(&heard).map_or(Finding::HttpFailure, |status| self.weigh(status)))
+    }
+
+    /// The bytes of the request.
+    fn message(&self, ip: IpAddr) -> Vec<u8> {
+        let mut message = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
+        let mut line = |name: &str, value: &[u8]| {
+            message.extend_from_slice(name.as_bytes());
+            message.extend_from_slice(b": ");
+            message.extend_from_slice(value);
+            message.extend_from_slice(b"\r\n");
+        };
+        if !self.headers.contains_key(header::HOST) {
+            line("Host", self.host(ip).as_bytes());
+        }
+        line("Connection", b"close");
+        // Without it some servers answer 411 to a method that usually has a body.
+        let has_length = !self.body.is_empty()
+            || [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);
+        if has_length {
+            line("Content-Length", self.body.len().to_string().as_bytes());
+        }
+        let framing = [
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+        ];
+        let others = self.headers.iter();
+        for (name, value) in others.filter(|(name, _)| !framing.contains(name)) {
+            line(name.as_str(), value.as_bytes());
+        }
+        message.extend_from_slice(b"\r\n");
+        message.extend_from_slice(&self.body);
+        message
+    }
+
+    fn host(&self, ip: IpAddr) -> String {
+        match (&self.server_name, ip) {
             (Some(name), _) => name.to_string(),
             (None, IpAddr::V4(ip)) => ip.to_string(),
             (None, IpAddr::V6(ip)) => format!("[{ip}]"),
-        };
-        if let Ok(host) = HeaderValue::try_from(host) {
-            headers.entry(header::HOST).or_insert(host);
         }
-        request
     }
 
     fn weigh(&self, status: u16) -> Finding {
@@ -152,10 +198,16 @@ impl Probe {
     }
 }
 
-fn judge(error: &NetError) -> Finding {
-    match error {
-        NetError::Timeout { .. } => Finding::Timeout,
-        NetError::Protocol { .. } => Finding::HttpFailure,
-        _ => Finding::TcpFailure,
-    }
+/// The code in a status line; `None` when it is none.
+fn status(line: &[u8]) -> Option<u16> {
+    let line = line.strip_prefix(b"HTTP/")?;
+    let mut words = line.split(u8::is_ascii_whitespace);
+    let is_version = |word: &[u8]| {
+        let mut bytes = word.iter();
+        bytes.all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    };
+    words.next().filter(|word| is_version(word))?;
+    let code = words.find(|word| !word.is_empty())?;
+    let code = code.get(..3).filter(|_| code.len() == 3)?;
+    str::from_utf8(code).ok()?.parse().ok()
 }

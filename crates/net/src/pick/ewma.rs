@@ -8,8 +8,6 @@
 //!
 //! Averages fade while no answer comes, so that a target that was slow is tried again.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -17,6 +15,7 @@ use smallvec::SmallVec;
 use super::fading::{Clock, Fading, Stamp};
 use super::in_flight::InFlight;
 use super::{Outcome, Tried};
+use crate::lots::Lots;
 
 /// Seconds after which a time counts half when no other has come.
 const HALF_LIFE: f64 = 30.0;
@@ -49,7 +48,7 @@ pub struct Ewma {
     /// How many parts an answer of anybody has.
     parts: Fading,
     clock: Clock,
-    lots: AtomicU64,
+    lots: Lots,
 }
 
 /// What is known of one target, in seconds.
@@ -65,12 +64,15 @@ struct Pace {
 impl Ewma {
     /// Takes the weights in the order of the targets.
     pub fn new(weights: impl IntoIterator<Item = u32>) -> Self {
-        // The standard library seeds its hasher from the system's random source.
-        Self::with_lots(weights, RandomState::new().hash_one(0))
+        Self::drawing(weights, Lots::new())
     }
 
     /// Takes the weights, and where the sequence of lots starts.
     pub fn with_lots(weights: impl IntoIterator<Item = u32>, start: u64) -> Self {
+        Self::drawing(weights, Lots::starting_at(start))
+    }
+
+    fn drawing(weights: impl IntoIterator<Item = u32>, lots: Lots) -> Self {
         let weights = super::effective(weights);
         Self {
             paces: weights.iter().map(|_| Pace::new()).collect(),
@@ -78,7 +80,7 @@ impl Ewma {
             weights,
             parts: Fading::new(),
             clock: Clock::new(),
-            lots: AtomicU64::new(start),
+            lots,
         }
     }
 
@@ -88,8 +90,8 @@ impl Ewma {
         if left.len() < 2 {
             return left.first().map(|(index, _)| *index);
         }
-        let one = left.swap_remove(self.draw(left.len())?);
-        let other = *left.get(self.draw(left.len())?)?;
+        let one = left.swap_remove(self.lots.draw(left.len())?);
+        let other = *left.get(self.lots.draw(left.len())?)?;
         let now = self.clock.stamp(now);
         let time = |(index, _): (usize, u32)| self.expected(index, is_streamed, now);
         let (time_of_one, time_of_other) = match (time(one), time(other)) {
@@ -172,14 +174,6 @@ impl Ewma {
         } else {
             whole().or_else(streamed)
         }
-    }
-
-    /// A number below `end`, by lot; `None` when `end` is 0.
-    fn draw(&self, end: usize) -> Option<usize> {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let lot = super::mixed(self.lots.fetch_add(STEP, Ordering::Relaxed));
-        let end = u64::try_from(end).ok()?;
-        usize::try_from(lot.checked_rem(end)?).ok()
     }
 }
 

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, uri::PathAndQuery};
+use net::dns::System;
 use net::health::{Change, Fall, Probe, ProbeKind, Prober, Rise, State};
 
 use crate::stage::Stage;
+
+mod names;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const DOWN: &str = "HTTP/1.1 500 Down\r\ncontent-length: 0\r\n\r\n";
 
 /// A probe that is always due, and judges after two.
-fn probe(port: u16) -> Probe {
+pub(crate) fn probe(port: u16) -> Probe {
     Probe {
         kind: ProbeKind::Http,
         host: Arc::from("127.0.0.1"),
@@ -52,7 +55,7 @@ async fn answered(prober: &Arc<Prober>, stage: &Stage, answer: &str) -> Vec<Chan
         actor.hear().await;
         actor.say(answer).await;
     };
-    tokio::join!(prober.turn(), play).0
+    tokio::join!(prober.turn(&System), play).0
 }
 
 fn state(prober: &Prober) -> State {
@@ -100,6 +103,25 @@ async fn a_status_of_neither_list_says_nothing() {
 }
 
 #[tokio::test]
+async fn nothing_but_the_status_line_is_read() {
+    let stage = Stage::open().await;
+    let prober = prober(probe(stage.port));
+    answered(&prober, &stage, "HTTP/1.1 500 Down\r\nx-").await;
+    assert_eq!(prober.nodes()[0].health.counters.http_failure, 1);
+    let many = "x: y\r\n".repeat(1000);
+    answered(&prober, &stage, &format!("HTTP/1.0 200\r\n{many}\r\n")).await;
+    assert_eq!(prober.nodes()[0].health.counters.success, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_a_failure_of_tcp() {
+    let stage = Stage::open().await;
+    let prober = prober(probe(stage.port));
+    answered(&prober, &stage, "HTTP/1.1 2").await;
+    assert_eq!(prober.nodes()[0].health.counters.tcp_failure, 1);
+}
+
+#[tokio::test]
 async fn what_is_no_http_is_a_failure_of_http() {
     let stage = Stage::open().await;
     let prober = prober(probe(stage.port));
@@ -119,7 +141,7 @@ async fn a_closed_port_and_broken_tls_are_failures_of_tcp() {
         let mut actor = stage.next().await;
         actor.say("no tls here").await;
     };
-    tokio::join!(tls.turn(), play);
+    tokio::join!(tls.turn(&System), play);
     assert_eq!(tls.nodes()[0].health.counters.tcp_failure, 1);
     drop(stage);
 
@@ -128,9 +150,9 @@ async fn a_closed_port_and_broken_tls_are_failures_of_tcp() {
             kind,
             ..probe(port)
         });
-        closed.turn().await;
+        closed.turn(&System).await;
         assert_eq!(closed.nodes()[0].health.counters.tcp_failure, 1, "{kind:?}");
-        closed.turn().await;
+        closed.turn(&System).await;
         assert!(!closed.is_usable(), "{kind:?}");
     }
 }
@@ -142,7 +164,7 @@ async fn a_silent_target_times_out() {
         timeout: Duration::from_millis(30),
         ..probe(stage.port)
     });
-    let (_, _actor) = tokio::join!(prober.turn(), stage.next());
+    let (_, _actor) = tokio::join!(prober.turn(&System), stage.next());
     assert_eq!(prober.nodes()[0].health.counters.timeout_failure, 1);
 }
 
@@ -153,7 +175,7 @@ async fn a_connection_is_enough_for_tcp() {
         kind: ProbeKind::Tcp,
         ..probe(stage.port)
     });
-    prober.turn().await;
+    prober.turn(&System).await;
     assert_eq!(state(&prober), State::Healthy);
 }
 
@@ -163,13 +185,13 @@ async fn a_name_without_an_address_is_not_usable() {
         host: Arc::from("no-such-host.invalid"),
         ..probe(80)
     });
-    prober.turn().await;
+    prober.turn(&System).await;
     assert!(prober.is_usable());
     let unknown = Change {
         address: None,
         usable: false,
     };
-    assert_eq!(prober.turn().await, [unknown]);
+    assert_eq!(prober.turn(&System).await, [unknown]);
     assert!(!prober.is_usable());
 }
 
@@ -193,7 +215,7 @@ async fn the_question_is_as_configured() {
         actor.say(OK).await;
         heard
     };
-    let (_, heard) = tokio::join!(prober.turn(), play);
+    let (_, heard) = tokio::join!(prober.turn(&System), play);
     let (fields, body) = heard.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = fields.lines().map(str::to_lowercase).collect();
     assert_eq!(lines.remove(0), "post /v1/models?key=a%20b http/1.1");
@@ -220,7 +242,7 @@ async fn a_bare_address_is_its_own_host() {
         actor.say(OK).await;
         heard
     };
-    let (_, heard) = tokio::join!(prober.turn(), play);
+    let (_, heard) = tokio::join!(prober.turn(&System), play);
     assert!(
         heard.to_lowercase().contains("host: 127.0.0.1\r\n"),
         "{heard}"
@@ -255,10 +277,10 @@ async fn the_first_turn_is_due_after_one_interval_and_turns_do_not_overlap() {
         let mut actor = stage.next().await;
         actor.hear().await;
         assert!(!prober.is_due());
-        assert_eq!(prober.turn().await, []);
+        assert_eq!(prober.turn(&System).await, []);
         actor.say(OK).await;
     };
-    tokio::join!(prober.turn(), play);
+    tokio::join!(prober.turn(&System), play);
     assert!(prober.is_due());
 }
 
@@ -267,7 +289,7 @@ async fn a_turn_that_is_dropped_does_not_stop_the_next() {
     let stage = Stage::open().await;
     let prober = prober(probe(stage.port));
     tokio::select! {
-        _ = prober.turn() => panic!("nobody answered"),
+        _ = prober.turn(&System) => panic!("nobody answered"),
         _ = stage.next() => {}
     }
     assert!(prober.is_due());

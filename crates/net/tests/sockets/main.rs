@@ -4,6 +4,7 @@
 mod breaks;
 #[cfg(test)]
 mod client;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod pool;

@@ -1,12 +1,17 @@
 //! Connections that serve more than one call, and those that do not.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use net::{Contact, KeepAlive, NetError, Origin, Phase, RequestBody};
+use net::{
+    Contact, KeepAlive, NetError, Origin, OriginSettings, Peer, Peers, Phase, RequestBody, Scheme,
+};
 
 use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
 
 use crate::stage::{Actor, HELLO, PATIENT, Stage, get, greet, post, text};
 
@@ -340,4 +345,97 @@ async fn connections_serve_calls_from_any_thread() {
     }
     assert!((1..=16).contains(&origin.idle_connections()));
     upstream.abort();
+}
+
+const ONE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// An origin of this name, with calls to the address at `first` of both.
+fn steered(stage: &Stage, since: Option<Instant>) -> [Origin; 2] {
+    let name = Arc::from("models.example");
+    let origin = Origin::new(OriginSettings::new(Scheme::Http, name, stage.port)).unwrap();
+    let peer = |ip| Peer { ip, since };
+    let all = Arc::new(vec![peer(ONE), peer(OTHER)]);
+    [0, 1].map(|first| origin.at(Peers::starting_at(Arc::clone(&all), first).unwrap()))
+}
+
+async fn peer_of(origin: &Origin) -> (IpAddr, bool) {
+    let answer = origin.send(get(), PATIENT).await.unwrap();
+    let seen = (answer.peer.ip(), answer.connect.is_none());
+    text(answer).await.unwrap();
+    seen
+}
+
+#[tokio::test]
+async fn kept_connection_serves_only_calls_to_its_own_address() {
+    let [one, other] = Stage::twins().await;
+    let [to_one, to_other] = steered(&one, None);
+    let host = format!("host: models.example:{}\r\n", one.port);
+    let serve = async |stage: &Stage| {
+        let mut actor = stage.next().await;
+        for _ in 0..2 {
+            assert!(actor.hear().await.contains(&host));
+            actor.say(HELLO).await;
+        }
+        actor
+    };
+    let calls = async {
+        assert_eq!(peer_of(&to_one).await, (ONE, false));
+        assert_eq!(peer_of(&to_other).await, (OTHER, false));
+        assert_eq!(to_one.idle_connections(), 2);
+        assert_eq!(peer_of(&to_other).await, (OTHER, true));
+        assert_eq!(peer_of(&to_one).await, (ONE, true));
+    };
+    let _open = tokio::join!(calls, serve(&one), serve(&other));
+    assert_eq!(to_one.idle_connections(), 2);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(1)).await;
+    to_one.drop_expired();
+    assert_eq!(to_one.idle_connections(), 0);
+}
+
+#[tokio::test]
+async fn connection_from_before_a_change_of_its_address_is_not_used_again() {
+    let [one, _other] = Stage::twins().await;
+    let [before, _] = steered(&one, None);
+    let serve = async {
+        let first = greet(&one).await;
+        let mut second = greet(&one).await;
+        second.hear().await;
+        second.say(HELLO).await;
+        first
+    };
+    let calls = async {
+        assert_eq!(peer_of(&before).await, (ONE, false));
+        let peer = Peer {
+            ip: ONE,
+            since: Some(Instant::now()),
+        };
+        let after = before.at(Peers::starting_at(Arc::new(vec![peer]), 0).unwrap());
+        assert_eq!(peer_of(&after).await, (ONE, false));
+        assert_eq!(peer_of(&after).await, (ONE, true));
+    };
+    let (mut first, ()) = tokio::join!(serve, calls);
+    first.is_left().await;
+}
+
+#[tokio::test]
+async fn where_nothing_listens_the_next_address_is_tried() {
+    let [one, other] = Stage::twins().await;
+    let [to_one, to_other] = steered(&one, None);
+    drop(one);
+    let serve = async {
+        let mut actor = greet(&other).await;
+        actor.hear().await;
+        actor.say(HELLO).await;
+    };
+    let calls = async {
+        assert_eq!(peer_of(&to_one).await, (OTHER, false));
+        // It is kept for the address that it goes to.
+        assert_eq!(peer_of(&to_other).await, (OTHER, true));
+    };
+    tokio::join!(calls, serve);
+    drop(other);
+    let error = to_one.send(get(), PATIENT).await.unwrap_err();
+    assert!(matches!(error, NetError::Connect(_)), "{error:?}");
 }

@@ -33,6 +33,18 @@ impl Stage {
         Self { listener, port }
     }
 
+    /// One on each of two addresses, with the same port.
+    pub(crate) async fn twins() -> [Self; 2] {
+        loop {
+            let one = Self::open().await;
+            // Somebody may have the port there.
+            if let Ok(listener) = TcpListener::bind(("127.0.0.2", one.port)).await {
+                let port = one.port;
+                return [one, Self { listener, port }];
+            }
+        }
+    }
+
     pub(crate) async fn next(&self) -> Actor {
         let (stream, _) = self.listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Request, Version};
 use net::{
-    NetError, Origin, OriginSettings, Phase, Scheme, Timeouts,
+    NetError, Origin, OriginSettings, Peer, Peers, Phase, Scheme, Timeouts,
+    dns::System,
+    health::{Health, Probe, ProbeKind, Prober},
     tls::{Certificate, CertificateTable, ClientTls, Pem, SniResolver, Trust, server_config},
 };
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
@@ -12,6 +14,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use crate::health::probe;
 use crate::stage::{PATIENT, Stage, get, text};
 
 const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
@@ -268,4 +271,49 @@ async fn request_target_may_carry_the_callers_own_host() {
     answer.unwrap();
     assert_eq!(heard.matches("host: ").count(), 1);
     assert!(heard.contains("host: mine.test\r\n"));
+}
+
+#[tokio::test]
+async fn certificate_is_checked_against_the_name_whatever_the_address() {
+    let (stage, made) = (Stage::open().await, Made::new("api.test"));
+    for (host, is_right) in [("api.test", true), ("other.test", false)] {
+        let mut settings = OriginSettings::new(Scheme::Https, Arc::from(host), stage.port);
+        settings.tls = Some(made.trusted());
+        let peer = Peer {
+            ip: [127, 0, 0, 1].into(),
+            since: None,
+        };
+        let peers = Peers::starting_at(Arc::new(vec![peer]), 0).unwrap();
+        let origin = Origin::new(settings).unwrap().at(peers);
+        let resolver = single(&made);
+        let (answer, greeted) = tokio::join!(origin.send(get(), PATIENT), greet(&stage, &resolver));
+        match answer {
+            Ok(_) => {
+                let name = greeted.and_then(|greeted| greeted.name);
+                assert_eq!((is_right, name.as_deref()), (true, Some(host)));
+            }
+            Err(error) => assert!(!is_right && matches!(error, NetError::Tls(_)), "{error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn probe_says_and_checks_the_name_of_its_target() {
+    let (stage, made) = (Stage::open().await, Made::new("api.test"));
+    let probe = |verify| Probe {
+        kind: ProbeKind::Https,
+        server_name: Some(Arc::from("api.test")),
+        verify,
+        ..probe(stage.port)
+    };
+    let resolver = single(&made);
+    let trusting = Arc::new(Prober::new(probe(false), None));
+    let (_, greeted) = tokio::join!(trusting.turn(&System), greet(&stage, &resolver));
+    assert_eq!(greeted.unwrap().name.as_deref(), Some("api.test"));
+    assert_eq!(trusting.nodes()[0].health, Health::default());
+
+    // Nobody that is trusted vouches for the certificate.
+    let checking = Arc::new(Prober::new(probe(true), None));
+    tokio::join!(checking.turn(&System), greet(&stage, &resolver));
+    assert_eq!(checking.nodes()[0].health.counters.tcp_failure, 1);
 }

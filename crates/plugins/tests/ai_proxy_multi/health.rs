@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use net::dns::System;
 use net::health::{Checker, Prober};
 use serde_json::{Value, json};
 use simulator::Behaviour;
@@ -38,7 +39,7 @@ pub(crate) async fn turn(stage: &Stage) {
     tokio::time::resume();
     for prober in stage.bench.living().all::<Prober>() {
         assert!(prober.is_due());
-        prober.turn().await;
+        prober.turn(&System).await;
     }
 }
 

@@ -10,6 +10,7 @@ use config::lookup::SecretValues;
 use config::resource::Kind;
 use config::{Document, Loaded};
 use gateway::{Door, Gateway};
+use net::dns::System;
 use net::health::{Checker, Prober};
 use net::listen::Listener;
 use serde_json::{Value, json};
@@ -177,7 +178,7 @@ async fn ten_thousand_changes_leave_nothing_behind() {
     let address = door.listener.address();
     let serving = gateway.clone();
     tokio::spawn(async move { serving.serve(vec![door], std::future::pending()).await });
-    tokio::spawn(probe(Arc::clone(&house)));
+    tokio::spawn(probe(Arc::clone(&house), System));
 
     let clients = Load::begin(address);
     let mut warm = 0;
