@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 
-use crate::{AttemptGuard, Compiled, Ctx, Fault, Flow, Meta, Phases, Reply, Step, Want};
+use crate::{AttemptGuard, Compiled, Ctx, Fault, Flow, Meta, Phases, Reply, Room, Step, Want};
 
 /// Plugins that apply together, in running order.
 #[derive(Debug, Default)]
@@ -81,6 +81,26 @@ impl Chain {
     pub async fn access(&self, ctx: &mut Ctx) -> Option<Reply> {
         self.run(Phases::ACCESS, |plugin, ctx| plugin.access(ctx), ctx)
             .await
+    }
+
+    /// Whether every plugin lets the request go to the instance of this name.
+    ///
+    /// # Errors
+    /// The fault of a plugin that cannot tell.
+    pub async fn has_room(&self, ctx: &mut Ctx, instance: &str) -> Result<bool, Fault> {
+        for link in self.links_in(Phases::ROOM) {
+            if !link.runs(ctx) {
+                continue;
+            }
+            let outcome = match link.plugin.room(ctx, instance) {
+                Room::Done(outcome) => outcome,
+                Room::Wait(future) => future.await,
+            };
+            if !outcome? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Runs the before-proxy phase; `Some` is the answer.

@@ -10,7 +10,8 @@ use llm::{Ended, Exchange};
 use smallvec::SmallVec;
 
 use crate::{
-    Attempt, Chain, Consumer, Consumers, ReplySource, RequestBody, RouteFacts, Want, mask, var,
+    Attempt, Budget, Chain, Consumer, Consumers, ReplySource, RequestBody, RouteFacts, Want, mask,
+    var,
 };
 
 /// The state of one client request.
@@ -38,6 +39,9 @@ pub struct Ctx {
     pub exchange: Option<Box<Exchange>>,
     /// Upstream calls in order. Written by whoever calls upstream.
     pub attempts: SmallVec<[Attempt; 1]>,
+    /// What limits said of the request. Written by limiting plugins, and by whoever asks them for
+    /// room.
+    pub budget: Option<Box<Budget>>,
     /// What went to the client. Written by the gateway's reply.
     pub sent: Sent,
     /// Names of query arguments that hold credentials, so that logs mask them. Written by auth
@@ -125,6 +129,7 @@ impl Ctx {
             want: Want::NONE,
             exchange: None,
             attempts: SmallVec::new(),
+            budget: None,
             sent: Sent::default(),
             secret_arguments: SmallVec::new(),
             collected: SmallVec::new(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use telemetry::log_sink::LogSinks;
 use telemetry::metrics::Metrics;
 
-use crate::{AttemptGuard, AuthPlugin, Ctx, Environment, Living, Phases, Plugin, Step, Want};
+use crate::{AttemptGuard, AuthPlugin, Ctx, Environment, Living, Phases, Plugin, Room, Step, Want};
 
 /// What a plugin may use while it is compiled.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,10 @@ pub trait Compiled: Send + Sync {
     fn rewrite<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a>;
     /// [`Plugin::access`].
     fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a>;
+    /// [`Plugin::room`].
+    fn room<'a>(&'a self, _ctx: &'a mut Ctx, _instance: &'a str) -> Room<'a> {
+        Room::FREE
+    }
     /// [`Plugin::before_proxy`].
     fn before_proxy<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a>;
     /// [`Plugin::head`].
@@ -180,6 +184,10 @@ impl<P: Plugin> Compiled for Holder<P> {
 
     fn access<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {
         self.0.access(ctx)
+    }
+
+    fn room<'a>(&'a self, ctx: &'a mut Ctx, instance: &'a str) -> Room<'a> {
+        self.0.room(ctx, instance)
     }
 
     fn before_proxy<'a>(&'a self, ctx: &'a mut Ctx) -> Step<'a> {

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod body;
+mod budget;
 mod chain;
 mod collector;
 mod consumer;
@@ -25,6 +26,7 @@ mod plugin;
 pub mod reference;
 mod registry;
 mod reply;
+mod room;
 mod route;
 #[cfg(test)]
 mod sample;
@@ -34,6 +36,7 @@ mod var;
 
 pub use attempt::{Attempt, AttemptGuard, Choice};
 pub use body::{BodyError, BodyStream, LARGEST_FOR_VARIABLES, RequestBody};
+pub use budget::{Allowance, Budget};
 pub use chain::{Chain, Link};
 pub use collector::Collector;
 pub use config::Secret;
@@ -55,6 +58,7 @@ pub use phase::{Phases, Want};
 pub use plugin::{AuthPlugin, Plugin};
 pub use registry::{Identity, PluginFault, Registry};
 pub use reply::{Relay, RelayError, Reply, ReplyBody, ReplySource};
+pub use room::Room;
 pub use route::RouteFacts;
 pub use step::{Flow, Step};
 pub use template::Template;

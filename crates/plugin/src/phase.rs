@@ -32,6 +32,8 @@ impl Phases {
     pub const LOG: Self = Self(32);
     /// Around each upstream attempt.
     pub const ATTEMPT: Self = Self(64);
+    /// While an instance is being chosen.
+    pub const ROOM: Self = Self(128);
 
     /// Whether any phase of `other` is in this set.
     pub const fn has(self, other: Self) -> bool {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{AttemptGuard, ConfigError, Ctx, Host, Phases, Step, Want};
+use crate::{AttemptGuard, ConfigError, Ctx, Host, Phases, Room, Step, Want};
 
 /// A plugin: a compiled, valid configuration and what it does in each phase.
 ///
@@ -55,6 +55,12 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// Decisions on the rewritten request.
     fn access<'a>(&'a self, _ctx: &'a mut Ctx) -> Step<'a> {
         Step::NEXT
+    }
+
+    /// Whether the instance of this name may be asked for this request, while one is being chosen.
+    /// Nothing is used up by asking.
+    fn room<'a>(&'a self, _ctx: &'a mut Ctx, _instance: &'a str) -> Room<'a> {
+        Room::FREE
     }
 
     /// Instead of the plain upstream exchange.

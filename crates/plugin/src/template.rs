@@ -54,6 +54,26 @@ impl Template {
         });
     }
 
+    /// Writes the text for this request, with nothing where a variable has no value; how many of them
+    /// had one, or something that stands for it.
+    pub fn fill(&self, ctx: &Ctx, out: &mut String) -> usize {
+        let mut found = 0;
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Variable(variable, instead) => {
+                    let value = variable.value(ctx);
+                    found += usize::from(value.is_some() || instead.is_some());
+                    match value {
+                        Some(value) => value.write(out),
+                        None => out.push_str(instead.as_deref().unwrap_or_default()),
+                    }
+                }
+            }
+        }
+        found
+    }
+
     /// Writes the text for a line of a log: values never break the line or end a quotation, and
     /// secrets are masked.
     pub fn write_log(&self, ctx: &Ctx, missing: &str, out: &mut String) {

@@ -35,6 +35,20 @@ fn variables_and_text_take_turns() {
 }
 
 #[test]
+fn filling_counts_what_has_a_value() {
+    let ctx = get("/a?q=1");
+    let fill = |text: &str| {
+        let mut out = String::new();
+        let found = Template::new(text).fill(&ctx, &mut out);
+        (out, found)
+    };
+    assert_eq!(fill("constant"), ("constant".to_owned(), 0));
+    assert_eq!(fill("$arg_none"), (String::new(), 0));
+    assert_eq!(fill("$arg_q:$arg_none"), ("1:".to_owned(), 1));
+    assert_eq!(fill("${arg_none ?? x}"), ("x".to_owned(), 1));
+}
+
+#[test]
 fn log_lines_are_escaped_and_masked() {
     let ctx = with_header(get("/a?token=t&q=1"), "x-odd", "say \"hi\"\\");
     let mut out = String::new();

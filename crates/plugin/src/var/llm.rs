@@ -76,6 +76,10 @@ pub(super) static ROWS: &[Row] = &[
         let body = serde_json::from_slice(ctx.body.bytes()?).ok()?;
         Some(Value::json(body))
     }),
+    Row::new("rate_limiting_info", |ctx| {
+        let allowance = ctx.budget.as_deref()?.allowance.as_ref()?;
+        Some(Value::Text(allowance.to_json().into()))
+    }),
     Row::new("llm_request_done", |ctx| {
         let done = ctx.exchange.as_deref()?.done;
         done.then(|| Value::from("true"))
