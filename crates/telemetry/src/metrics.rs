@@ -3,21 +3,25 @@
 //! Values live in our own [`family::Family`] and not in the library's, since label names depend on
 //! the settings, unused series expire, and their number is bounded. `prometheus-client` writes them.
 
+mod attempt;
 mod connections;
 mod family;
 mod observation;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use attempt::{AttemptObservation, AttemptTimes};
 pub use connections::{ConnectionGuard, ConnectionState};
 use family::{Family, Series, Write};
 pub use observation::{ActiveGuard, HttpObservation, LlmObservation, Traffic, Variable};
 pub use settings::{ExtraLabel, MetricSettings, Settings, SettingsError};
+pub use watch::WatchedBreaker;
 
 use crate::names::Metric;
 
@@ -34,6 +38,7 @@ pub struct Metrics {
 struct Inner {
     families: Vec<Arc<Family>>,
     connections: Arc<connections::Connections>,
+    watched: watch::Watched,
     started: Instant,
 }
 
@@ -58,6 +63,7 @@ impl Metrics {
             inner: Arc::new(Inner {
                 families,
                 connections: Arc::default(),
+                watched: watch::Watched::default(),
                 started: Instant::now(),
             }),
         }
@@ -135,6 +141,7 @@ impl Metrics {
 
     fn encode_at(&self, now: u64) -> String {
         self.set_connections();
+        let _reading = self.read_breakers();
         let mut text = String::new();
         for family in &self.inner.families {
             family.sweep(now);

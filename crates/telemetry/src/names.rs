@@ -2,13 +2,13 @@
 //!
 //! Source: apache/apisix `apisix/plugins/prometheus/exporter.lua` fixes the names, the label order
 //! and the bucket bounds of all metrics with the configurable prefix; those with the prefix
-//! `tollgate_` are this gateway's own. `promtool check metrics` reads the result without error; its
+//! `tollgate_`, and those of attempts, exchanges and breakers, are this gateway's own. `promtool check metrics` reads the result without error; its
 //! advice on `_total` suffixes concerns names that APISIX has fixed.
 
 use Label::{
-    Code, Consumer, Hostname, Ip, LlmModel, MatchedHost, MatchedUri, Name, Node, Port,
-    RequestLlmModel, RequestType, ResponseSource, Route, RouteId, Service, ServiceId, State,
-    Target, Type, Version,
+    Chosen, Code, Consumer, Ended, Fault, Hostname, Ip, LlmModel, MatchedHost, MatchedUri, Name,
+    Node, Port, RequestLlmModel, RequestType, Resource, ResponseSource, Route, RouteId, Service,
+    ServiceId, State, Status, Target, Type, Version,
 };
 
 /// The default value of the configurable name prefix.
@@ -44,8 +44,11 @@ pub const TOKEN_BUCKETS: &[f64] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant is the label of the same name")]
 pub enum Label {
+    Chosen,
     Code,
     Consumer,
+    Ended,
+    Fault,
     Hostname,
     Ip,
     LlmModel,
@@ -57,12 +60,14 @@ pub enum Label {
     Port,
     RequestLlmModel,
     RequestType,
+    Resource,
     ResponseSource,
     Route,
     RouteId,
     Service,
     ServiceId,
     State,
+    Status,
     Target,
     Type,
     Version,
@@ -72,8 +77,11 @@ impl Label {
     /// The name as it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Chosen => "chosen",
             Self::Code => "code",
             Self::Consumer => "consumer",
+            Self::Ended => "ended",
+            Self::Fault => "fault",
             Self::Hostname => "hostname",
             Self::Ip => "ip",
             Self::LlmModel => "llm_model",
@@ -85,12 +93,14 @@ impl Label {
             Self::Port => "port",
             Self::RequestLlmModel => "request_llm_model",
             Self::RequestType => "request_type",
+            Self::Resource => "resource",
             Self::ResponseSource => "response_source",
             Self::Route => "route",
             Self::RouteId => "route_id",
             Self::Service => "service",
             Self::ServiceId => "service_id",
             Self::State => "state",
+            Self::Status => "status",
             Self::Target => "target",
             Self::Type => "type",
             Self::Version => "version",
@@ -253,6 +263,39 @@ metrics! {
             Route, RouteId, MatchedUri, MatchedHost, Service, ServiceId, Consumer, Node,
             RequestType, RequestLlmModel, LlmModel,
         ],
+        ours: false,
+    };
+    /// Attempts of AI requests, one for each instance that was asked.
+    LlmAttempts = Spec {
+        name: "llm_attempts_total",
+        kind: Kind::Counter,
+        help: "Attempts at instances: why it was this one, its status, why it ended, whose fault",
+        labels: &[RouteId, ServiceId, Node, Chosen, Status, Ended, Fault],
+        ours: false,
+    };
+    /// Times of these attempts.
+    LlmAttemptLatency = Spec {
+        name: "llm_attempt_latency",
+        kind: Kind::Histogram(LATENCY_BUCKETS),
+        help: "Time of attempts in milliseconds: to a connection, to the head of the answer, to \
+               the first content of a stream, to the end",
+        labels: &[Type, RouteId, ServiceId, Node, Ended],
+        ours: false,
+    };
+    /// AI requests by their end.
+    LlmExchanges = Spec {
+        name: "llm_exchanges_total",
+        kind: Kind::Counter,
+        help: "AI requests by how they ended, all their attempts together",
+        labels: &[RouteId, ServiceId, Node, Ended],
+        ours: false,
+    };
+    /// Breakers of instances.
+    LlmBreakerOpen = Spec {
+        name: "llm_breaker_open",
+        kind: Kind::Gauge,
+        help: "Whether others are preferred to an instance for what its answers have shown: 1 yes",
+        labels: &[Resource, Node],
         ours: false,
     };
     /// Requests since the start.

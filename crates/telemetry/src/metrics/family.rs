@@ -151,6 +151,11 @@ impl Family {
         series.remove(&*key);
     }
 
+    pub(super) fn clear(&self) {
+        let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        series.clear();
+    }
+
     /// Drops the series that were not used for the configured time.
     pub(super) fn sweep(&self, now: u64) {
         if self.expire == 0 {
@@ -182,10 +187,10 @@ impl Family {
         Ok(())
     }
 
-    fn key(&self, write: &Write<'_>, extra: &Variable<'_>) -> Box<[u8]> {
+    fn key(&self, write: &Write<'_>, extra: &Variable<'_>) -> Vec<u8> {
         let disabled = self.disabled.load(Ordering::Relaxed);
         let mut key = Vec::with_capacity(160);
-        let mut value = String::new();
+        let mut value = String::with_capacity(64);
         for (index, &label) in self.metric.spec().labels.iter().enumerate() {
             value.clear();
             if disabled >> index & 1 == 0 {
@@ -203,7 +208,7 @@ impl Family {
             key.extend_from_slice(value.as_bytes());
             key.push(SEPARATOR);
         }
-        key.into_boxed_slice()
+        key
     }
 
     fn find(&self, key: &[u8], now: u64) -> Option<Arc<Series>> {
@@ -215,12 +220,12 @@ impl Family {
         Some(Arc::clone(found))
     }
 
-    fn insert(&self, key: Box<[u8]>, limit: usize, now: u64) -> Option<Arc<Series>> {
+    fn insert(&self, key: Vec<u8>, limit: usize, now: u64) -> Option<Arc<Series>> {
         let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        if !series.contains_key(&key) && series.len() >= limit {
+        if !series.contains_key(&*key) && series.len() >= limit {
             return None;
         }
-        let made = series.entry(key).or_insert_with(|| {
+        let made = series.entry(key.into_boxed_slice()).or_insert_with(|| {
             Arc::new(Series {
                 value: Value::new(self.metric.spec().kind, &self.buckets),
                 used: AtomicU64::new(now),

@@ -88,7 +88,7 @@ const NO_VARIABLE: &Variable<'static> = &|_, _| {};
 // === impl Traffic ===
 
 impl Traffic<'_> {
-    fn write(&self, label: Label, out: &mut String) {
+    pub(super) fn write(&self, label: Label, out: &mut String) {
         out.push_str(match label {
             Label::Route | Label::RouteId => self.preferred(self.route_id, self.route_name),
             Label::Service | Label::ServiceId => self.preferred(self.service_id, self.service_name),

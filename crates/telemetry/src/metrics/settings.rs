@@ -20,7 +20,7 @@ pub struct Settings {
     pub metrics: BTreeMap<String, MetricSettings>,
     /// Upper bounds of `http_latency`, in milliseconds.
     pub default_buckets: Option<Vec<f64>>,
-    /// Upper bounds of `llm_latency`, in milliseconds.
+    /// Upper bounds of `llm_latency` and `llm_attempt_latency`, in milliseconds.
     pub llm_latency_buckets: Option<Vec<f64>>,
     /// Upper bounds of `llm_prompt_tokens_dist`, in tokens.
     pub llm_prompt_tokens_buckets: Option<Vec<f64>>,
@@ -110,7 +110,7 @@ impl Settings {
         };
         let chosen = match metric {
             Metric::HttpLatency => &self.default_buckets,
-            Metric::LlmLatency => &self.llm_latency_buckets,
+            Metric::LlmLatency | Metric::LlmAttemptLatency => &self.llm_latency_buckets,
             Metric::LlmPromptTokensDist => &self.llm_prompt_tokens_buckets,
             Metric::LlmCompletionTokensDist => &self.llm_completion_tokens_buckets,
             _ => &None,

@@ -152,6 +152,103 @@ fn active_guards_lower_what_they_raised() {
     assert_eq!(value(&metrics), ["0", "0"]);
 }
 
+#[derive(Debug)]
+struct Fuse {
+    resource: &'static str,
+    instance: &'static str,
+    is_open: bool,
+}
+
+impl WatchedBreaker for Fuse {
+    fn resource(&self) -> &str {
+        self.resource
+    }
+
+    fn instance(&self) -> &str {
+        self.instance
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open
+    }
+}
+
+fn fuse(resource: &'static str, is_open: bool) -> Arc<Fuse> {
+    Arc::new(Fuse {
+        resource,
+        instance: "a",
+        is_open,
+    })
+}
+
+#[test]
+fn breakers_are_shown_while_they_live() {
+    let metrics = Metrics::default();
+    let (old, other) = (fuse("/routes/1", true), fuse("/routes/2", false));
+    metrics.watch_breaker(&old);
+    metrics.watch_breaker(&other);
+    let shown = || {
+        let text = metrics.encode();
+        let lines = lines(&text, "apisix_llm_breaker_open");
+        lines.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let line = |route: &str, value: u8| {
+        format!(r#"apisix_llm_breaker_open{{resource="/routes/{route}",node="a"}} {value}"#)
+    };
+    assert_eq!(shown(), [line("1", 1), line("2", 0)]);
+    // The one of the next configuration stands for both while the old one is in use.
+    let next = fuse("/routes/1", false);
+    metrics.watch_breaker(&next);
+    assert_eq!(shown(), [line("1", 0), line("2", 0)]);
+    drop((old, next));
+    assert_eq!(shown(), [line("2", 0)]);
+    drop(other);
+    assert!(shown().is_empty());
+}
+
+#[test]
+fn attempts_are_counted_with_what_is_known_of_their_times() {
+    let metrics = Metrics::default();
+    let asked = AttemptObservation {
+        traffic: &TRAFFIC,
+        chosen: "fallback",
+        status: None,
+        ended: "client_disconnect",
+        fault: "",
+        times: AttemptTimes {
+            connect_ms: Some(3.0),
+            total_ms: Some(40.0),
+            ..AttemptTimes::default()
+        },
+        variable: &|_, _| {},
+    };
+    metrics.llm_attempt(&asked);
+    metrics.llm_exchange(&TRAFFIC, "client_disconnect", &|_, _| {});
+    let text = metrics.encode();
+    let node = r#"route_id="1",service_id="7",node="ai-proxy-openai""#;
+    assert_eq!(
+        lines(&text, "apisix_llm_attempts_total"),
+        [format!(
+            r#"apisix_llm_attempts_total{{{node},chosen="fallback",status="",ended="client_disconnect",fault=""}} 1"#
+        )]
+    );
+    assert_eq!(
+        lines(&text, "apisix_llm_exchanges_total"),
+        [format!(
+            r#"apisix_llm_exchanges_total{{{node},ended="client_disconnect"}} 1"#
+        )]
+    );
+    let sums = ["connect", "total"].map(|kind| {
+        let value = if kind == "connect" { "3.0" } else { "40.0" };
+        format!(
+            r#"apisix_llm_attempt_latency_sum{{type="{kind}",{node},ended="client_disconnect"}} {value}"#
+        )
+    });
+    assert_eq!(lines(&text, "apisix_llm_attempt_latency_sum"), sums);
+    assert!(text.contains("# TYPE apisix_llm_attempts_total counter\n"));
+    assert!(text.contains("# TYPE apisix_llm_attempt_latency histogram\n"));
+}
+
 #[test]
 fn long_model_names_are_cut_between_characters() {
     let metrics = Metrics::default();
@@ -378,5 +475,20 @@ fn whole_exposition_reads_as_specified() {
         completion_tokens: 4,
         ..LlmObservation::new(&TRAFFIC)
     });
+    metrics.llm_attempt(&AttemptObservation {
+        traffic: &TRAFFIC,
+        chosen: "single",
+        status: Some(200),
+        ended: "complete",
+        fault: "",
+        times: AttemptTimes {
+            connect_ms: Some(1.0),
+            header_ms: Some(2.0),
+            first_content_ms: Some(2.5),
+            total_ms: Some(3.0),
+        },
+        variable: &|_, _| {},
+    });
+    metrics.llm_exchange(&TRAFFIC, "complete", &|_, _| {});
     insta::assert_snapshot!(metrics.encode());
 }
