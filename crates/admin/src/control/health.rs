@@ -104,22 +104,19 @@ pub(super) fn one(checks: &Checks, document: &Document, kind: &str, id: &str) ->
             return Reply::error(StatusCode::BAD_REQUEST, message);
         }
     };
-    let place = format!("/{kind}/{id}");
-    let of_it = |checked: &Checked| {
+    // As a file has the key, and as a store has it.
+    let places = [format!("/{kind}/{id}"), format!("/apisix/{kind}/{id}")];
+    let place = |checked: &Checked| {
         let mut parts = checked.name.split('#');
-        parts.any(|part| part == place)
+        let found = parts.find(|part| places.iter().any(|place| place == part));
+        found.map(str::to_owned)
     };
-    let mut all = checks.sorted().into_iter().filter(of_it);
-    if let Some(mut first) = all.next() {
-        first.name.clone_from(&place);
-        first.nodes.extend(all.flat_map(|other| other.nodes));
-        let Checked {
-            name,
-            r#type,
-            nodes,
-            ..
-        } = first;
-        let whole = json!({ "name": name, "type": r#type, "nodes": nodes });
+    let all = checks.sorted().into_iter();
+    let mut all = all.filter_map(|checked| Some((place(&checked)?, checked)));
+    if let Some((place, mut first)) = all.next() {
+        first.nodes.extend(all.flat_map(|(_, other)| other.nodes));
+        let Checked { r#type, nodes, .. } = first;
+        let whole = json!({ "name": place, "type": r#type, "nodes": nodes });
         return Reply::json(StatusCode::OK, &whole);
     }
     let message = match view::view(document, known, id) {

@@ -279,16 +279,18 @@ async fn what_is_probed_is_told_as_a_whole_and_by_resource() {
             timeout_failure: 1,
         },
     };
-    let checked = move |index: usize, nodes| Checked {
-        name: format!("upstream#/routes/1#plugins['ai-proxy-multi'].instances[{index}]"),
+    let checked = move |resource: &str, index: usize, nodes| Checked {
+        name: format!("upstream#{resource}#plugins['ai-proxy-multi'].instances[{index}]"),
         instance: format!("i{index}"),
         r#type: "https",
         nodes,
     };
     let checks = Checks::new(move || {
         vec![
-            checked(1, vec![node("10.0.0.2", "healthy")]),
-            checked(0, vec![node("10.0.0.1", "unhealthy")]),
+            checked("/routes/1", 1, vec![node("10.0.0.2", "healthy")]),
+            checked("/routes/1", 0, vec![node("10.0.0.1", "unhealthy")]),
+            // As a store has the key.
+            checked("/apisix/services/1", 0, vec![node("10.0.0.3", "healthy")]),
         ]
     });
     let panel = Panel::with_checks(Some(loaded()), checks).await;
@@ -305,12 +307,18 @@ async fn what_is_probed_is_told_as_a_whole_and_by_resource() {
         "type": "https",
         "nodes": [told("10.0.0.1", "unhealthy")],
     });
-    assert_eq!((&all[0], &all[1]["instance"]), (&expected, &json!("i1")));
+    assert_eq!((&all[1], &all[2]["instance"]), (&expected, &json!("i1")));
     let (_, one) = panel.get("/v1/healthcheck/routes/1").await;
     let nodes = [told("10.0.0.1", "unhealthy"), told("10.0.0.2", "healthy")];
     assert_eq!(
         one,
         json!({ "name": "/routes/1", "type": "https", "nodes": nodes })
+    );
+    let (_, one) = panel.get("/v1/healthcheck/services/1").await;
+    let nodes = [told("10.0.0.3", "healthy")];
+    assert_eq!(
+        one,
+        json!({ "name": "/apisix/services/1", "type": "https", "nodes": nodes })
     );
     assert_eq!(panel.get("/v1/healthcheck/routes/7").await.0, 404);
     let html = [("accept", "text/html")];
