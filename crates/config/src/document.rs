@@ -72,7 +72,7 @@ pub struct Document {
     pub origin: Option<Arc<Origin>>,
 }
 
-/// An item that was refused, while all others were taken.
+/// An item with a fault, while all others were taken.
 #[derive(Clone, Debug)]
 pub struct Rejected {
     /// The key of the item, such as `/routes/1`.
@@ -81,8 +81,21 @@ pub struct Rejected {
     pub error: CheckError,
     /// Where it is written, for sources that are text.
     pub place: Option<Place>,
-    /// Whether the previous good version of the item stays in use.
-    pub kept: bool,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of an item with a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its previous good version stays in use.
+    Kept,
+    /// It is left out.
+    LeftOut,
+    /// It is in use; the fault only concerns the part named.
+    InUse,
+    /// It is in use, without the value of an environment variable that is not set.
+    Unset,
 }
 
 /// A document and what had to be left out of it.
@@ -177,6 +190,20 @@ impl Document {
     /// Whether there is no item at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+// === impl Fate ===
+
+impl Fate {
+    /// How a log tells of it.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::Kept => "the last good version stays",
+            Self::LeftOut => "left out",
+            Self::InUse => "the rest is in use",
+            Self::Unset => "in use without it",
+        }
     }
 }
 

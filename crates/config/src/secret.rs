@@ -16,7 +16,7 @@ const ENVIRONMENT_PREFIX: &str = "$env://";
 /// A text that is never printed: `Debug` and `Display` show `***`.
 ///
 /// `Serialize` writes the value itself, because a configuration that is stored must keep it.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -64,19 +64,25 @@ impl JsonSchema for Secret {
 
 /// Whether a text refers to a secret kept elsewhere, instead of being the value.
 ///
-/// Shapes: `$secret://vault/main/path/field` and `$env://NAME`, the prefix in any case.
+/// Shapes: `$secret://vault/main/path/field`, and `$env://NAME` with `$env` in any case.
 pub fn is_reference(text: &str) -> bool {
     is_manager_reference(text) || is_environment_reference(text)
 }
 
 /// Whether a text refers to a secret manager.
+// compat: apache/apisix apisix/secret.lua: `$secret` is written small, `$env` in any case
 pub fn is_manager_reference(text: &str) -> bool {
-    starts(text, MANAGER_PREFIX)
+    text.starts_with(MANAGER_PREFIX)
 }
 
 /// Whether a text refers to an environment variable.
 pub fn is_environment_reference(text: &str) -> bool {
     starts(text, ENVIRONMENT_PREFIX)
+}
+
+/// Whether a text begins as a reference does, in whatever case: what people take for one.
+pub fn resembles_reference(text: &str) -> bool {
+    starts(text, MANAGER_PREFIX) || starts(text, ENVIRONMENT_PREFIX)
 }
 
 fn starts(text: &str, prefix: &str) -> bool {

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::fault::{CheckError, is_sensitive, pointer_to};
 use crate::nearest::nearest;
+use crate::secret::is_reference;
 use blame::{blamed, missing, ranked, says_what_is_missing};
 use keywords::StringRule;
 use path::{Step, steps};
@@ -80,10 +81,29 @@ impl Validator {
     ///
     /// The faults of the document, the one APISIX would name first in front.
     pub fn check(&self, document: &Value) -> Result<(), CheckError> {
+        self.check_except(document, |_| false)
+    }
+
+    /// Checks a document whose references to secrets get their values later: they may also stand
+    /// where one of several words, or a format, is expected.
+    ///
+    /// # Errors
+    ///
+    /// As [`Validator::check`].
+    pub fn check_unresolved(&self, document: &Value) -> Result<(), CheckError> {
+        self.check_except(document, blames_reference)
+    }
+
+    fn check_except(
+        &self,
+        document: &Value,
+        is_excused: impl Fn(&ValidationError<'_>) -> bool,
+    ) -> Result<(), CheckError> {
         if self.compiled.is_valid(document) {
             return Ok(());
         }
-        let errors: Vec<_> = self.compiled.iter_errors(document).collect();
+        let errors = self.compiled.iter_errors(document);
+        let errors: Vec<_> = errors.filter(|error| !is_excused(error)).collect();
         let mut faults = ranked(&errors)
             .into_iter()
             .map(|error| self.describe(error));
@@ -140,6 +160,23 @@ fn declare_no_members(schema: &mut Value) {
         Value::Array(schemas) => schemas.iter_mut().for_each(declare_no_members),
         _ => {}
     }
+}
+
+/// Whether an error is that a reference to a secret is not yet the word that it stands for.
+fn blames_reference(error: &ValidationError<'_>) -> bool {
+    let is_word = error.instance().as_str().is_some_and(is_reference);
+    is_word
+        && match error.kind() {
+            ValidationErrorKind::Enum { .. }
+            | ValidationErrorKind::Constant { .. }
+            | ValidationErrorKind::Format { .. } => true,
+            ValidationErrorKind::AnyOf { context }
+            | ValidationErrorKind::OneOfNotValid { context } => {
+                let mut branches = context.iter();
+                branches.any(|errors| errors.iter().all(blames_reference))
+            }
+            _ => false,
+        }
 }
 
 fn is_listen_address(text: &str) -> bool {

@@ -86,6 +86,8 @@ pub enum Outcome {
     Dropped,
     /// It is in use; the fault only concerns the part named.
     Used,
+    /// It is in use, without the value of an environment variable that is not set.
+    Unset,
 }
 
 /// The snapshot in force.
@@ -166,6 +168,7 @@ impl fmt::Display for Reported {
             Outcome::Kept => " (the version before it stays in use)",
             Outcome::Dropped => " (left out)",
             Outcome::Used => "",
+            Outcome::Unset => " (in use without it)",
         })
     }
 }

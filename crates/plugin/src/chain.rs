@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 
-use crate::{AttemptGuard, Compiled, Ctx, Fault, Flow, Meta, Phases, Reply, Room, Step, Want};
+use crate::{
+    AttemptGuard, Compiled, Ctx, Fault, Flow, Lack, Meta, Phases, Reply, Room, Step, Want,
+};
 
 /// Plugins that apply together, in running order.
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ pub struct Link {
     priority: i32,
     plugin: Arc<dyn Compiled>,
     meta: Arc<Meta>,
+    lacks: Arc<[Lack]>,
 }
 
 type Hook = for<'a> fn(&'a dyn Compiled, &'a mut Ctx) -> Step<'a>;
@@ -198,7 +201,22 @@ impl Link {
             priority: meta.priority.unwrap_or(priority),
             plugin,
             meta: Arc::new(meta),
+            lacks: Arc::default(),
         }
+    }
+
+    /// The same plugin, made from a configuration in which these references have no value.
+    #[must_use]
+    pub fn lacking(self, lacks: Vec<Lack>) -> Self {
+        Self {
+            lacks: lacks.into(),
+            ..self
+        }
+    }
+
+    /// The references of its configuration that have no value.
+    pub fn lacks(&self) -> &[Lack] {
+        &self.lacks
     }
 
     /// The plugin's name.

@@ -9,7 +9,9 @@ use serde_json::Value;
 use telemetry::log_sink::LogSinks;
 use telemetry::metrics::Metrics;
 
-use crate::{AttemptGuard, AuthPlugin, Ctx, Environment, Living, Phases, Plugin, Room, Step, Want};
+use crate::{
+    AttemptGuard, AuthPlugin, Ctx, Environment, Living, OnLack, Phases, Plugin, Room, Step, Want,
+};
 
 /// What a plugin may use while it is compiled.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +80,12 @@ pub struct Entry {
     pub priority: i32,
     /// Version shown by the schema endpoints.
     pub version: f64,
+    /// The phases it takes part in.
+    pub phases: Phases,
     /// Secret fields, as dotted paths.
     pub encrypt_fields: &'static [&'static str],
+    /// What becomes of requests while one of them has no value.
+    pub on_lack: OnLack,
     /// JSON Schema of the configuration.
     pub schema: fn() -> Value,
     /// JSON Schema of the metadata object.
@@ -107,7 +113,9 @@ pub const fn entry<P: Plugin>() -> Entry {
         name: P::NAME,
         priority: P::PRIORITY,
         version: P::VERSION,
+        phases: P::PHASES,
         encrypt_fields: P::ENCRYPT_FIELDS,
+        on_lack: P::ON_LACK,
         schema: schema_of::<P::Config>,
         metadata_schema: P::metadata_schema,
         read: |raw| read::<P::Config>(raw).map(drop),

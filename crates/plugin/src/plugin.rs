@@ -23,6 +23,9 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     const PHASES: Phases;
     /// Names of the configuration fields that hold secrets, as dotted paths.
     const ENCRYPT_FIELDS: &'static [&'static str] = &[];
+    /// What becomes of requests while a reference to a secret, in one of these fields or where the
+    /// plugin cannot do with it, has no value.
+    const ON_LACK: OnLack = OnLack::Refuse;
     /// Its configuration; schema, defaults and reference come from this type.
     type Config: DeserializeOwned + JsonSchema;
 
@@ -81,6 +84,18 @@ pub trait Plugin: Sized + Send + Sync + 'static {
 
     /// After the reply.
     fn log(&self, _ctx: &Ctx) {}
+}
+
+/// What becomes of requests while a plugin's configuration refers to a secret that has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLack {
+    /// They are answered with 500 in the plugin's first phase.
+    Refuse,
+    /// They are served without the plugin, which only tells of them.
+    Skip,
+    /// The plugin gets the configuration with the reference in place, and sees to it that nobody
+    /// else gets it.
+    Cope,
 }
 
 /// A plugin that tells who the caller is; its consumers carry a config of their own.

@@ -4,6 +4,7 @@ mod judge;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod unusable;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -12,9 +13,11 @@ use std::sync::Arc;
 use config::CheckError;
 use serde_json::Value;
 
-use crate::{ConfigError, Entry, Host, Link, Meta};
+use crate::{ConfigError, Entry, Host, Link, Meta, OnLack};
 use judge::Judges;
+pub use resolve::Lack;
 use resolve::Resolved;
+use unusable::Unusable;
 
 /// The enabled plugins.
 #[derive(Debug)]
@@ -32,6 +35,15 @@ pub struct Identity {
     pub credential: String,
     /// The configuration with the values of its references in place.
     pub auth: Value,
+}
+
+/// What the configuration of an auth plugin says of a consumer.
+#[derive(Debug, Default, PartialEq)]
+pub struct Identified {
+    /// How it is known; `None` when it is not.
+    pub identity: Option<Identity>,
+    /// The references without a value, because of which it is not.
+    pub lacks: Vec<Lack>,
 }
 
 /// A plugin configuration that cannot be used.
@@ -131,11 +143,8 @@ impl Registry {
         judge(entry, judges, config)?;
         match link(entry, config, host) {
             Ok(_) => Ok(()),
-            Err(error) => {
-                let references = resolve::references(config);
-                let is_excused = references.iter().any(|one| one.excuses(&error.pointer));
-                is_excused.then_some(()).ok_or_else(|| refused(name, error))
-            }
+            Err(error) if is_excused(config, &error) => Ok(()),
+            Err(error) => Err(refused(name, error)),
         }
     }
 
@@ -148,7 +157,7 @@ impl Registry {
         let judge = judges.config(entry);
         judge
             .validator
-            .check(config)
+            .check_unresolved(config)
             .map_err(|error| broken(name, error))
     }
 
@@ -189,42 +198,57 @@ impl Registry {
         }
         judge
             .validator
-            .check(config)
+            .check_unresolved(config)
             .map_err(|error| broken(name, error))?;
         Meta::read(config).map_err(|error| refused(name, error))?;
         let own = Meta::strip(config);
-        let credential = (consumer.credential)(&own).map_err(|error| refused(name, error))?;
-        let is_known = !config::secret::is_reference(&credential);
-        Ok(is_known.then_some((entry.name, credential)))
+        match (consumer.credential)(&own) {
+            Ok(credential) => {
+                let is_known = !config::secret::is_reference(&credential);
+                Ok(is_known.then_some((entry.name, credential)))
+            }
+            Err(error) if is_excused(config, &error) => Ok(None),
+            Err(error) => Err(refused(name, error)),
+        }
     }
 
-    /// As [`Registry::credential`], with the values of references in place; `None` as well when it
-    /// refers to a secret that may be there and was not asked for.
+    /// As [`Registry::credential`], with the values of references in place; nobody as well when it
+    /// refers to a secret that may be there and was not asked for, or that has no value.
     ///
     /// # Errors
-    /// [`PluginFault`], also for a reference that has no value.
+    /// [`PluginFault`].
     pub fn identify(
         &self,
         name: &str,
         config: &Value,
         host: &Host<'_>,
-    ) -> Result<Option<Identity>, PluginFault> {
+    ) -> Result<Identified, PluginFault> {
         // Before anything is resolved, so that faults of the form are told in full.
         let mut found = self.credential(name, config, host)?;
         if Meta::is_disabled(config) || resolve::is_open(config, host.environment) {
-            return Ok(None);
+            return Ok(Identified::default());
         }
         let resolved = Resolved::new(config, host.environment);
-        let resolved = resolved.map_err(|error| refused(name, error))?;
+        if !resolved.lacks.is_empty() {
+            // Whoever wrote the reference itself into a request would be let in.
+            return Ok(Identified {
+                identity: None,
+                lacks: resolved.lacks,
+            });
+        }
         if resolved.is_changed() {
             let known = self.credential(name, &resolved.config, host);
             found = known.map_err(|fault| resolved.veiled(fault))?;
         }
-        Ok(found.map(|(plugin, credential)| Identity {
+        let identity = found.map(|(plugin, credential)| Identity {
             plugin,
             credential,
             auth: resolved.config.into_owned(),
-        }))
+        });
+        Ok(Identified {
+            identity,
+            lacks: Vec::new(),
+        })
     }
 
     /// Whether a plugin configuration holds one of these references.
@@ -236,8 +260,12 @@ impl Registry {
     /// a secret that may be there and was not asked for. Schema defaults apply,
     /// and the values of references to secrets are put in place, on a copy.
     ///
+    /// A reference that has no value stays, and is told by [`Link::lacks`]. Where it stands in a
+    /// secret field, or where the plugin cannot do with it, requests are not served without it: what
+    /// becomes of them is [`Plugin::ON_LACK`](crate::Plugin::ON_LACK).
+    ///
     /// # Errors
-    /// [`PluginFault`], also for a reference that has no value.
+    /// [`PluginFault`].
     pub fn compile(
         &self,
         name: &str,
@@ -258,17 +286,22 @@ impl Registry {
                 "a reference to a secret is replaced only where it is the whole value"
             );
         }
+        let mut resolved = Resolved::new(config, host.environment);
         if resolve::is_open(config, host.environment) {
-            return self.check(name, config, host).map(|()| None);
+            self.check(name, config, host)?;
+            let secrets = host.environment.secrets();
+            let is_asked = |lack: &Lack| !secrets.is_unasked(&lack.reference);
+            resolved.lacks.retain(is_asked);
+            let link = unusable(entry, config, &resolved.lacks);
+            let link = link.map_err(|error| refused(name, error))?;
+            return Ok((!resolved.lacks.is_empty()).then(|| link.lacking(resolved.lacks)));
         }
-        let resolved = Resolved::new(config, host.environment);
-        let resolved = resolved.map_err(|error| refused(name, error))?;
         if resolved.is_changed() {
             let outcome = judge(entry, judges, &resolved.config);
             outcome.map_err(|fault| resolved.veiled(fault))?;
         }
-        link(entry, &resolved.config, host)
-            .map(Some)
+        let link = without_missing(entry, &resolved, host);
+        link.map(|link| Some(link.lacking(resolved.lacks.clone())))
             .map_err(|error| resolved.veiled(refused(name, error)))
     }
 
@@ -280,14 +313,46 @@ impl Registry {
     }
 }
 
+/// Whether a fault can come from there being references whose values are not there yet.
+fn is_excused(config: &Value, error: &ConfigError) -> bool {
+    let references = resolve::references(config);
+    references.iter().any(|one| one.excuses(&error.pointer))
+}
+
 /// Judges a configuration by its schema.
 fn judge(entry: &Entry, judges: &Judges, config: &Value) -> Result<(), PluginFault> {
     Meta::refuse_lua(config).map_err(|error| refused(entry.name, error))?;
     let judge = judges.config(entry);
     judge
         .validator
-        .check(config)
+        .check_unresolved(config)
         .map_err(|error| broken(entry.name, error))
+}
+
+/// Compiles a configuration that the schema accepted; one that cannot be used while references have no
+/// value becomes a plugin that says so.
+fn without_missing(
+    entry: &'static Entry,
+    resolved: &Resolved<'_>,
+    host: &Host<'_>,
+) -> Result<Link, ConfigError> {
+    let Resolved { config, lacks, .. } = resolved;
+    let copes = entry.on_lack == OnLack::Cope;
+    if !copes && lacks.iter().any(|lack| lack.is_in(entry.encrypt_fields)) {
+        return unusable(entry, config, lacks);
+    }
+    link(entry, config, host).or_else(|error| {
+        if lacks.iter().any(|lack| lack.excuses(&error.pointer)) {
+            return unusable(entry, config, lacks);
+        }
+        Err(error)
+    })
+}
+
+fn unusable(entry: &'static Entry, config: &Value, lacks: &[Lack]) -> Result<Link, ConfigError> {
+    let meta = Meta::read(config)?;
+    let plugin = Arc::new(Unusable::new(entry, lacks));
+    Ok(Link::new(plugin, entry.priority, meta))
 }
 
 /// Compiles a configuration that the schema accepted.

@@ -102,12 +102,7 @@ impl Applier {
             .map(|fault| (fault, fault.to_string()))
         {
             if self.told.insert(text.clone()) {
-                let outcome = if fault.kept {
-                    "the last good version stays"
-                } else {
-                    "left out"
-                };
-                tracing::error!("{text} ({outcome})");
+                tracing::error!("{text} ({})", fault.fate.told());
             }
         }
         // What is mended now may be told again when it comes back.

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use config::Document;
+use config::document::Fate;
 use config::lookup::SecretValues;
 use config::settings::{self, Settings};
 use config::source::read_document;
 use config::substitute::Environment;
+use config::{Document, Rejected};
 use serde_json::Value;
 
 use crate::apply::error_chain;
@@ -102,9 +103,15 @@ fn resources(file: &Path, text: &str, environment: &Environment) -> Findings {
         Err(error) => return fault(format!("{error:#}")),
     };
     let (_, whole) = house.compile(&loaded, SecretValues::unasked(&loaded.document), None);
+    // Where the gateway runs, the variable may be set.
+    let is_unset = |fault: &&Rejected| fault.fate == Fate::Unset;
+    let (unset, faults): (Vec<_>, Vec<_>) = whole.rejected.iter().partition(is_unset);
+    let unset = unset.into_iter().map(ToString::to_string);
     Findings {
-        faults: whole.rejected.iter().map(ToString::to_string).collect(),
-        warnings: lint::inverted_priorities(&loaded.document),
+        faults: faults.into_iter().map(ToString::to_string).collect(),
+        warnings: unset
+            .chain(lint::inverted_priorities(&loaded.document))
+            .collect(),
         summary: format!("{} resources, all valid", loaded.document.len()),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use config::document::Fate;
 use config::lookup::SecretValues;
 use config::settings::{Router, Settings};
 use config::source::Seal;
@@ -104,7 +105,12 @@ fn rejected(fault: &Reported, document: &Document) -> Rejected {
         key: fault.key.to_string(),
         error: CheckError::rule(&fault.pointer, innermost(&fault.message), ""),
         place: document.place(&fault.key, &fault.pointer),
-        kept: fault.outcome != Outcome::Dropped,
+        fate: match fault.outcome {
+            Outcome::Kept => Fate::Kept,
+            Outcome::Dropped => Fate::LeftOut,
+            Outcome::Used => Fate::InUse,
+            Outcome::Unset => Fate::Unset,
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether the gateway is ready, and what it is doing.
 
+use config::document::Fate;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub(super) fn whole(control: &Control) -> Reply {
                 "key": item.key,
                 "reason": item.to_string(),
                 "pointer": item.error.pointer,
-                "previous_version_in_use": item.kept,
+                "previous_version_in_use": item.fate == Fate::Kept,
             })
         })
         .collect();

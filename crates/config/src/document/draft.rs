@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Document, Entry, Item, Items, Loaded, Rejected};
+use super::{Document, Entry, Fate, Item, Items, Loaded, Rejected};
 use crate::check::check;
 use crate::fault::CheckError;
 use crate::locate::Origin;
@@ -175,7 +175,7 @@ impl<'a> Draft<'a> {
             key,
             error,
             place,
-            kept,
+            fate: if kept { Fate::Kept } else { Fate::LeftOut },
         });
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn build(
         memory: Memory {
             metadata: document.plugin_metadata.clone(),
             process: environment.process.clone(),
-            plugins: compiler.finish(),
+            plugins: compiler.finish(&mut report),
             routes: known_routes,
             upstreams,
             consumers: people.known,

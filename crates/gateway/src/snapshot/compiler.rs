@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use config::document::{Item, Items};
 use config::resource::{PluginMetadata, Plugins};
-use plugin::{Host, Identity, Link, PluginFault, Registry};
+use plugin::{Host, Identity, Lack, Link, PluginFault, Registry};
 use serde_json::Value;
 
-use super::build::Memory;
+use super::build::{Memory, Report};
 use super::{Environment, Outcome, Reported};
 
 /// Compiles plugins and remembers them for the next snapshot.
@@ -20,6 +20,8 @@ pub(super) struct Compiler<'a> {
     /// References to secrets of which nothing that was made before can be taken over.
     unsettled: BTreeSet<Arc<str>>,
     made: Compiled,
+    /// What references without a value made of plugins in use.
+    lacks: Vec<(Fault, Outcome)>,
 }
 
 /// Compiled plugins by the key of their resource and their name.
@@ -33,6 +35,9 @@ struct Piece {
     metadata: Option<Arc<Item<PluginMetadata>>>,
     outcome: Result<Option<Link>, Fault>,
 }
+
+/// A reference without a value, because of which a consumer is not known.
+pub(super) type Unproven = (Fault, Outcome);
 
 /// What is wrong with a part of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +63,7 @@ impl<'a> Compiler<'a> {
             previous: memory.map(|memory| &memory.plugins),
             unsettled: secrets.unsettled(&before.unwrap_or_default()),
             made: Compiled::default(),
+            lacks: Vec::new(),
         }
     }
 
@@ -97,41 +103,75 @@ impl<'a> Compiler<'a> {
         }
         let known = self
             .previous
-            .and_then(|made| made.find(&place, config, metadata));
+            .and_then(|made| made.find(&place, config, metadata))
+            .filter(|piece| piece.outcome.is_ok());
         let piece = match known {
-            Some(piece) if piece.outcome.is_ok() && !self.mentions_unsettled(config) => {
-                piece.clone()
-            }
-            _ => Piece {
-                config: Arc::clone(config),
-                metadata: metadata.cloned(),
-                outcome: self
-                    .environment
-                    .registry
-                    .compile(name, config, &self.host(key, name))
-                    .map_err(|fault| Fault::of_plugin(key, name, fault)),
-            },
+            Some(piece) if !self.mentions_unsettled(config) => piece.clone(),
+            _ => self.piece(&place, config, known),
         };
         let outcome = piece.outcome.clone();
+        self.note_lacks(&place, &piece);
         self.made.0.insert(place, piece);
         outcome
     }
 
-    /// How a consumer's plugin configuration makes it known.
+    /// Compiles a plugin; the one that was made from the same configuration before stays when a
+    /// secret that it has is gone.
+    fn piece(
+        &mut self,
+        place: &(Arc<str>, Arc<str>),
+        config: &Arc<Value>,
+        known: Option<&Piece>,
+    ) -> Piece {
+        let (key, name) = place;
+        let registry = self.environment.registry;
+        let made = registry.compile(name, config, &self.host(key, name));
+        if let Ok(Some(link)) = &made
+            && let Some(lack) = link.lacks().first()
+            && let Some(known) = known.filter(|piece| piece.is_whole())
+        {
+            let fault = Fault::of_lack(place, lack);
+            self.lacks.push((fault, Outcome::Kept));
+            return known.clone();
+        }
+        Piece {
+            config: Arc::clone(config),
+            metadata: self.metadata.get(name).cloned(),
+            outcome: made.map_err(|fault| Fault::of_plugin(key, name, fault)),
+        }
+    }
+
+    fn note_lacks(&mut self, place: &(Arc<str>, Arc<str>), piece: &Piece) {
+        let link = piece.outcome.as_ref().ok().and_then(Option::as_ref);
+        for lack in link.map_or(&[][..], Link::lacks) {
+            let noted = (Fault::of_lack(place, lack), outcome(lack));
+            self.lacks.push(noted);
+        }
+    }
+
+    /// How a consumer's plugin configuration makes it known, and because of which references without
+    /// a value it does not.
     pub(super) fn identify(
         &self,
         key: &Arc<str>,
         name: &Arc<str>,
         config: &Value,
-    ) -> Result<Option<Identity>, Fault> {
+    ) -> Result<(Option<Identity>, Vec<Unproven>), Fault> {
         let registry = self.environment.registry;
-        registry
+        let identified = registry
             .identify(name, config, &self.host(key, name))
-            .map_err(|fault| Fault::of_plugin(key, name, fault))
+            .map_err(|fault| Fault::of_plugin(key, name, fault))?;
+        let place = (Arc::clone(key), Arc::clone(name));
+        let lacks = identified.lacks.iter();
+        let lacks = lacks.map(|lack| (Fault::of_lack(&place, lack), outcome(lack)));
+        Ok((identified.identity, lacks.collect()))
     }
 
     /// What the next snapshot may take over.
-    pub(super) fn finish(self) -> Compiled {
+    pub(super) fn finish(self, report: &mut Report) -> Compiled {
+        for (fault, outcome) in self.lacks {
+            report.add(fault, outcome);
+        }
         self.made
     }
 
@@ -149,6 +189,14 @@ impl<'a> Compiler<'a> {
 }
 
 // === impl Piece ===
+
+impl Piece {
+    /// Whether nothing was missing when it was made.
+    fn is_whole(&self) -> bool {
+        let link = self.outcome.as_ref().ok().and_then(Option::as_ref);
+        link.is_some_and(|link| link.lacks().is_empty())
+    }
+}
 
 // Written by hand: configurations hold credentials.
 impl fmt::Debug for Piece {
@@ -197,6 +245,11 @@ impl Fault {
         Self::new(key, &format!("/plugins/{name}{pointer}"), message)
     }
 
+    fn of_lack((key, name): &(Arc<str>, Arc<str>), lack: &Lack) -> Self {
+        let place = config::fault::pointer_to(["plugins", name]);
+        Self::new(key, &format!("{place}{}", lack.pointer), lack.to_string())
+    }
+
     pub(super) fn reported(self, outcome: Outcome) -> Reported {
         Reported {
             key: self.key,
@@ -204,6 +257,15 @@ impl Fault {
             message: self.message,
             outcome,
         }
+    }
+}
+
+/// What becomes of an item in which a reference has no value.
+fn outcome(lack: &Lack) -> Outcome {
+    if lack.is_of_environment() {
+        Outcome::Unset
+    } else {
+        Outcome::Used
     }
 }
 

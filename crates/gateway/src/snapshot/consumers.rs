@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Outcome;
 use super::build::{Memory, Report};
-use super::compiler::{Compiler, Fault, same};
+use super::compiler::{Compiler, Fault, Unproven, same};
 
 /// The plugins of a request whose consumer brought some.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ struct Known {
     group: Option<Arc<Item<resource::ConsumerGroup>>>,
     /// Without a way to prove who they are, for `anonymous_consumer`.
     named: Arc<Consumer>,
-    proofs: Vec<Proof>,
+    proofs: Proofs,
     brought: Option<Arc<Brought>>,
 }
 
@@ -63,7 +63,15 @@ struct KnownCredential {
     item: Arc<Item<resource::Credential>>,
     /// The consumer whose credential it is.
     of: Arc<Known>,
-    proofs: Vec<Proof>,
+    proofs: Proofs,
+}
+
+/// The ways to be recognised.
+#[derive(Debug, Default)]
+struct Proofs {
+    usable: Vec<Proof>,
+    /// Those that are none while a secret is missing.
+    unproven: Vec<Unproven>,
 }
 
 /// One way to be recognised.
@@ -216,16 +224,16 @@ fn proofs(
     key: &Arc<str>,
     plugins: &Plugins,
     person: impl Fn(Value) -> Arc<Consumer>,
-) -> Result<Vec<Proof>, Fault> {
-    let mut proofs = Vec::new();
+) -> Result<Proofs, Fault> {
+    let mut proofs = Proofs::default();
     for (name, config) in plugins.iter().filter(|(name, _)| compiler.is_auth(name)) {
-        if let Some(identity) = compiler.identify(key, name, config)? {
-            proofs.push(Proof {
-                plugin: identity.plugin,
-                credential: identity.credential,
-                consumer: person(identity.auth),
-            });
-        }
+        let (identity, unproven) = compiler.identify(key, name, config)?;
+        proofs.unproven.extend(unproven);
+        proofs.usable.extend(identity.map(|identity| Proof {
+            plugin: identity.plugin,
+            credential: identity.credential,
+            consumer: person(identity.auth),
+        }));
     }
     Ok(proofs)
 }
@@ -304,8 +312,11 @@ impl Built {
     }
 
     /// A credential that two consumers have belongs to the first.
-    fn add_proofs(&mut self, proofs: &[Proof], key: &Arc<str>, report: &mut Report) {
-        for proof in proofs {
+    fn add_proofs(&mut self, proofs: &Proofs, key: &Arc<str>, report: &mut Report) {
+        for (fault, outcome) in &proofs.unproven {
+            report.add(fault.clone(), *outcome);
+        }
+        for proof in &proofs.usable {
             let consumer = Arc::clone(&proof.consumer);
             let holder = self
                 .index

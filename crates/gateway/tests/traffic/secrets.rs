@@ -96,7 +96,7 @@ async fn a_route_outlives_its_secret_and_a_key_does_not() {
     assert!(served.with(all).is_empty());
     let gone = values(&[(KEY, Some("k-1")), (TEXT, None)]);
     let kept = format!(
-        "/routes/1: plugins.answer.text: text: no value for {TEXT}: vault/main: status 503 \
+        "/routes/1: plugins.answer.text: no value for {TEXT}: vault/main: status 503 \
          (the version before it stays in use)"
     );
     for _ in 0..2 {
@@ -105,12 +105,10 @@ async fn a_route_outlives_its_secret_and_a_key_does_not() {
     assert!(served.ask("k-1").await.1.starts_with("secrets-kept"));
 
     let without_key = values(&[(KEY, None), (TEXT, Some("secrets-kept"))]);
-    let dropped = format!(
-        "/consumers/jack: plugins.who.key: key: no value for {KEY}: vault/main: status 503 \
-         (left out)"
-    );
+    let unknown =
+        format!("/consumers/jack: plugins.who.key: no value for {KEY}: vault/main: status 503");
     for _ in 0..2 {
-        assert_eq!(served.with(without_key.clone()), [&*dropped]);
+        assert_eq!(served.with(without_key.clone()), [&*unknown]);
         for key in ["k-1", KEY] {
             assert_eq!(served.ask(key).await.0, StatusCode::UNAUTHORIZED, "{key}");
         }
@@ -118,6 +116,38 @@ async fn a_route_outlives_its_secret_and_a_key_does_not() {
     let back = values(&[(KEY, Some("k-1")), (TEXT, Some("secrets-kept"))]);
     assert!(served.with(back).is_empty());
     assert_eq!(served.ask("k-1").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_reference_that_never_had_a_value_takes_nothing_away_and_works_once_it_has_one() {
+    let served = Served::new(&resources()).await;
+    let none = values(&[(KEY, Some("k-1")), (TEXT, None)]);
+    let lacking =
+        format!("/routes/1: plugins.answer.text: no value for {TEXT}: vault/main: status 503");
+    for _ in 0..2 {
+        assert_eq!(
+            served.with(none.clone()),
+            [&*lacking],
+            "told of each configuration"
+        );
+        assert_eq!(served.ask("k-1").await, (StatusCode::OK, TEXT.to_owned()));
+    }
+    let all = values(&[(KEY, Some("k-1")), (TEXT, Some("secrets-late"))]);
+    assert!(served.with(all).is_empty());
+    assert!(served.ask("k-1").await.1.starts_with("secrets-late"));
+}
+
+#[tokio::test]
+async fn a_consumer_is_there_without_its_key_and_known_by_its_other_ones() {
+    let mut resources = resources();
+    resources["credentials"] = json!([{
+        "id": "jack/credentials/spare", "plugins": { "who": { "key": "k-spare" } },
+    }]);
+    let served = Served::new(&resources).await;
+    let told = served.with(values(&[(KEY, None), (TEXT, Some("secrets-spare"))]));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(served.ask("k-spare").await.1.starts_with("secrets-spare"));
+    assert_eq!(served.ask(KEY).await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

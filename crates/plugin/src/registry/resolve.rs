@@ -7,14 +7,18 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
-use config::fault::{dotted, pointer_to};
-use config::secret::{environment_value, is_manager_reference, is_reference};
+use config::fault::{dotted, pointer_to, segments};
+use config::secret::{
+    environment_value, is_environment_reference, is_manager_reference, is_reference,
+    resembles_reference,
+};
 use serde_json::Value;
 
 use super::PluginFault;
-use crate::{ConfigError, Environment};
+use crate::Environment;
 
 /// A reference, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,11 +29,24 @@ pub(super) struct Reference<'c> {
     text: &'c str,
 }
 
+/// A reference to a secret that has no value, and is left as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// JSON pointer within the configuration.
+    pub pointer: String,
+    /// The reference as written.
+    pub reference: Box<str>,
+    /// Why there is no value.
+    pub why: String,
+}
+
 /// A configuration with the values of its references in place.
 pub(super) struct Resolved<'c> {
     pub(super) config: Cow<'c, Value>,
     /// Each reference with its value.
     values: Vec<(Reference<'c>, String)>,
+    /// Those that have none.
+    pub(super) lacks: Vec<Lack>,
 }
 
 /// Every reference of a configuration, in its order.
@@ -45,19 +62,17 @@ pub(super) fn references(config: &Value) -> Vec<Reference<'_>> {
     found
 }
 
-/// The places of texts that hold a reference among other characters, which nobody replaces.
+/// The places of texts that look like a reference, or hold one among other characters, and that
+/// nobody replaces.
 pub(super) fn embedded(config: &Value) -> Vec<String> {
     let mut found = Vec::new();
     each_text(config, "", &mut |pointer, text| {
-        if !is_reference(text) && text.match_indices('$').any(|(at, _)| starts(text, at)) {
+        let starts = |at| text.get(at..).is_some_and(resembles_reference);
+        if !is_reference(text) && text.match_indices('$').any(|(at, _)| starts(at)) {
             found.push(dotted(&pointer));
         }
     });
     found
-}
-
-fn starts(text: &str, at: usize) -> bool {
-    text.get(at..).is_some_and(is_reference)
 }
 
 /// Shows each text below `value` with its place.
@@ -87,25 +102,62 @@ fn each_text<'c>(value: &'c Value, pointer: &str, see: &mut impl FnMut(String, &
 impl Reference<'_> {
     /// Whether a fault at `pointer` can come from there being a reference instead of a value.
     pub(super) fn excuses(&self, pointer: &str) -> bool {
-        is_within(&self.pointer, pointer) || is_within(pointer, &self.pointer)
+        touches(&self.pointer, pointer)
     }
 
     /// What it refers to.
-    fn value(&self, environment: &Environment) -> Result<String, ConfigError> {
+    fn value(&self, environment: &Environment) -> Result<String, Lack> {
         let value = value_of(self.text, environment).and_then(|value| {
             let is_final = !is_reference(&value);
             is_final
                 .then_some(value)
                 .ok_or_else(|| "it leads to another reference".to_owned())
         });
-        value.map_err(|why| {
-            let path = dotted(&self.pointer);
-            ConfigError::at(
-                self.pointer.as_str(),
-                format!("{path}: no value for {}: {why}", self.text),
-            )
+        value.map_err(|why| Lack {
+            pointer: self.pointer.clone(),
+            reference: self.text.into(),
+            why,
         })
     }
+}
+
+// === impl Lack ===
+
+impl Lack {
+    /// Whether a fault at `pointer` can come from there being no value.
+    pub(super) fn excuses(&self, pointer: &str) -> bool {
+        touches(&self.pointer, pointer)
+    }
+
+    /// Whether it stands in one of these fields, written as `auth.header`; they lead through lists.
+    pub(super) fn is_in(&self, fields: &[&str]) -> bool {
+        let mut own: Vec<String> = segments(&self.pointer).collect();
+        own.retain(|segment| segment.parse::<usize>().is_err());
+        let mut fields = fields.iter();
+        fields.any(|field| {
+            let mut own = own.iter();
+            field
+                .split('.')
+                .all(|part| own.next().is_some_and(|segment| segment == part))
+        })
+    }
+
+    /// Whether an environment variable is what is missing.
+    pub fn is_of_environment(&self) -> bool {
+        is_environment_reference(&self.reference)
+    }
+}
+
+impl fmt::Display for Lack {
+    /// `no value for $env://KEY: environment variable "KEY" is not set`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "no value for {}: {}", self.reference, self.why)
+    }
+}
+
+/// Whether one of two places is inside the other, or the same.
+fn touches(one: &str, other: &str) -> bool {
+    is_within(one, other) || is_within(other, one)
 }
 
 /// Whether the place `inner` is `outer` or inside it.
@@ -139,24 +191,26 @@ pub(super) fn mentions(config: &Value, texts: &BTreeSet<Arc<str>>) -> bool {
 // === impl Resolved ===
 
 impl<'c> Resolved<'c> {
-    /// Puts the values in place, on a copy.
-    ///
-    /// # Errors
-    /// The first reference that has no value.
-    pub(super) fn new(config: &'c Value, environment: &Environment) -> Result<Self, ConfigError> {
-        let mut whole = Cow::Borrowed(config);
-        let mut values = Vec::new();
+    /// Puts the values in place, on a copy. A reference that has none stays.
+    pub(super) fn new(config: &'c Value, environment: &Environment) -> Self {
+        let mut resolved = Self {
+            config: Cow::Borrowed(config),
+            values: Vec::new(),
+            lacks: Vec::new(),
+        };
         for reference in references(config) {
-            let value = reference.value(environment)?;
-            if let Some(place) = whole.to_mut().pointer_mut(&reference.pointer) {
-                *place = Value::String(value.clone());
+            match reference.value(environment) {
+                Ok(value) => {
+                    let whole = resolved.config.to_mut();
+                    if let Some(place) = whole.pointer_mut(&reference.pointer) {
+                        *place = Value::String(value.clone());
+                    }
+                    resolved.values.push((reference, value));
+                }
+                Err(lack) => resolved.lacks.push(lack),
             }
-            values.push((reference, value));
         }
-        Ok(Self {
-            config: whole,
-            values,
-        })
+        resolved
     }
 
     /// Whether it differs from what was configured.

@@ -1,14 +1,15 @@
 use std::sync::Mutex;
 
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use telemetry::metrics::Metrics;
 
-use super::{PluginFault, Registry};
+use super::{Identified, PluginFault, Registry};
 use crate::{
-    AuthPlugin, ConfigError, Entry, Environment, Host, Living, Phases, Plugin, Secret,
-    consumer_entry, entry,
+    AuthPlugin, Chain, ConfigError, Ctx, Entry, Environment, Fault, Host, Link, Living, OnLack,
+    Phases, Plugin, Say, Secret, Step, Whose, consumer_entry, entry, sample,
 };
 
 /// What the plugin was compiled from, by the resource it was compiled for.
@@ -112,10 +113,75 @@ impl AuthPlugin for Door {
     }
 }
 
+/// A plugin with a secret field, by what it does without it.
+struct Needy<const ON_LACK: u8>;
+
+#[derive(Deserialize, JsonSchema)]
+struct NeedyConfig {
+    /// Secret.
+    #[serde(default)]
+    token: Option<Secret>,
+    /// Not secret.
+    #[serde(default)]
+    label: Option<String>,
+    /// Not every word is one.
+    #[serde(default)]
+    kind: Option<NeedyKind>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum NeedyKind {
+    Good,
+}
+
+impl<const ON_LACK: u8> Plugin for Needy<ON_LACK> {
+    const NAME: &'static str = ["refusing", "skipping", "coping", "looking"][ON_LACK as usize];
+    const PRIORITY: i32 = 1;
+    const PHASES: Phases = if ON_LACK == 3 {
+        Phases::HEAD
+    } else {
+        Phases::LOG.and(Phases::ACCESS).and(Phases::BEFORE_PROXY)
+    };
+    const ENCRYPT_FIELDS: &'static [&'static str] = &["token"];
+    const ON_LACK: OnLack = match ON_LACK {
+        1 => OnLack::Skip,
+        2 => OnLack::Cope,
+        _ => OnLack::Refuse,
+    };
+    type Config = NeedyConfig;
+
+    fn compile(config: NeedyConfig, _host: &Host<'_>) -> Result<Self, ConfigError> {
+        assert!(
+            config
+                .kind
+                .is_none_or(|kind| matches!(kind, NeedyKind::Good))
+        );
+        let token = config.token.as_ref().map(Secret::expose);
+        assert!(ON_LACK == 2 || !token.is_some_and(crate::is_reference));
+        match config.label.as_deref() {
+            Some("bad") => Err(ConfigError::at("/label", "label: found bad")),
+            _ => Ok(Self),
+        }
+    }
+
+    fn access<'a>(&'a self, _ctx: &'a mut Ctx) -> Step<'a> {
+        Step::refuse(Fault::new(
+            Whose::Client,
+            StatusCode::IM_A_TEAPOT,
+            Say::Text("itself".to_owned()),
+        ))
+    }
+}
+
 static ENTRIES: &[Entry] = &[
     entry::<Counted>(),
     entry::<Lamp>(),
     consumer_entry::<Door>(),
+    entry::<Needy<0>>(),
+    entry::<Needy<1>>(),
+    entry::<Needy<2>>(),
+    entry::<Needy<3>>(),
 ];
 
 fn with_host<T>(resource: &str, act: impl FnOnce(&Registry, &Host<'_>) -> T) -> T {
@@ -154,7 +220,7 @@ fn refused(name: &str, config: &Value) -> (String, String) {
 fn entries_are_sorted_and_can_be_left_out() {
     let all = Registry::new(ENTRIES, None);
     let names: Vec<_> = all.entries().iter().map(|entry| entry.name).collect();
-    assert_eq!(names, ["door", "counted", "lamp"]);
+    assert_eq!(names.first_chunk(), Some(&["door", "counted", "lamp"]));
     assert_eq!(all.find("door").unwrap().encrypt_fields, ["key"]);
 
     let some = Registry::new(ENTRIES, Some(&["counted".to_owned(), "other".to_owned()]));
@@ -294,10 +360,6 @@ fn references_have_values_when_a_configuration_is_compiled() {
     assert_eq!(compile(json!({ "colour": "$env://KEYS/a" })), Ok(()));
     for (colour, told) in [
         (
-            "$env://GONE",
-            "colour: no value for $env://GONE: environment variable \"GONE\" is not set",
-        ),
-        (
             "$env://KEY",
             "colour: expected one that begins with key-a, found $env://KEY",
         ),
@@ -323,17 +385,91 @@ fn consumers_are_identified_by_the_value_of_a_reference() {
             registry.identify("door", &config, host)
         })
     };
-    let found = identify(json!({ "key": "$env://KEY" })).unwrap().unwrap();
+    let found = identify(json!({ "key": "$env://KEY" })).unwrap();
+    let found = found.identity.unwrap();
     assert_eq!((found.plugin, &*found.credential), ("door", "key-1"));
     assert_eq!(found.auth, json!({ "key": "key-1" }));
     assert!(!format!("{found:?}").contains("key-1"));
-    let plain = identify(json!({ "key": "k" })).unwrap().unwrap();
+    let plain = identify(json!({ "key": "k" })).unwrap().identity.unwrap();
     assert_eq!(plain.credential, "k");
-    let told = identify(json!({ "key": "$env://GONE" })).unwrap_err();
-    assert!(
-        told.to_string()
-            .ends_with("environment variable \"GONE\" is not set")
+    let nobody = identify(json!({ "key": "$env://GONE" })).unwrap();
+    assert_eq!(nobody.identity, None);
+    assert_eq!(
+        nobody.lacks.first().map(ToString::to_string).unwrap(),
+        "no value for $env://GONE: environment variable \"GONE\" is not set"
     );
     let disabled = json!({ "key": "$env://GONE", "_meta": { "disable": true } });
-    assert_eq!(identify(disabled), Ok(None));
+    assert_eq!(identify(disabled), Ok(Identified::default()));
+}
+
+/// The link of a needy plugin, and what its access phase answers.
+async fn needy(name: &str, config: Value) -> (Link, Option<StatusCode>) {
+    let link = with_host("/routes/needy", |registry, host| {
+        registry.compile(name, &config, host)
+    });
+    let link = link.unwrap().unwrap();
+    let chain = Chain::new(vec![link.clone()]);
+    let answer = chain.access(&mut sample::get("/x")).await;
+    (link, answer.map(|answer| answer.status))
+}
+
+#[tokio::test]
+async fn requests_are_refused_without_a_secret_unless_the_plugin_only_tells() {
+    const REFUSED: Option<StatusCode> = Some(StatusCode::INTERNAL_SERVER_ERROR);
+    const ITSELF: Option<StatusCode> = Some(StatusCode::IM_A_TEAPOT);
+    let without = json!({ "token": "$env://GONE" });
+    for (name, status) in [
+        ("refusing", REFUSED),
+        ("skipping", None),
+        ("coping", ITSELF),
+        ("looking", REFUSED),
+    ] {
+        let (link, answer) = needy(name, without.clone()).await;
+        assert_eq!((link.name(), answer), (name, status));
+        let [lack] = link.lacks() else {
+            panic!("{name}: {:?}", link.lacks())
+        };
+        assert_eq!(lack.pointer, "/token");
+        let (link, answer) = needy(name, json!({ "token": "$env://KEY" })).await;
+        assert_eq!(link.lacks(), []);
+        assert_eq!(answer, ITSELF.filter(|_| name != "looking"));
+    }
+}
+
+#[tokio::test]
+async fn other_fields_keep_a_reference_that_has_no_value() {
+    let (link, answer) = needy("refusing", json!({ "label": "$env://GONE" })).await;
+    assert_eq!(answer, Some(StatusCode::IM_A_TEAPOT));
+    assert_eq!(link.lacks().len(), 1);
+    let word = json!({ "kind": "$env://GONE" });
+    assert_eq!(check("refusing", &word), Ok(()));
+    let (_, answer) = needy("refusing", word).await;
+    assert_eq!(answer, Some(StatusCode::INTERNAL_SERVER_ERROR));
+    let other = json!({ "kind": "$env://KEY" });
+    let refused = with_host("/routes/needy", |registry, host| {
+        registry.compile("refusing", &other, host).map(drop)
+    });
+    let told = refused.unwrap_err().to_string();
+    assert!(told.ends_with("matches none of the enum values"), "{told}");
+}
+
+#[test]
+fn a_fault_elsewhere_is_none_of_a_secret_without_a_value() {
+    let config = json!({ "token": "$env://GONE", "label": "bad" });
+    let made = with_host("/routes/needy", |registry, host| {
+        registry.compile("coping", &config, host).map(drop)
+    });
+    assert!(made.unwrap_err().to_string().ends_with("label: found bad"));
+}
+
+#[tokio::test]
+async fn meta_holds_for_a_plugin_that_cannot_be_used() {
+    let config = json!({ "token": "$env://GONE", "_meta": { "filter": [["arg_no", "==", "1"]] } });
+    let (_, answer) = needy("refusing", config).await;
+    assert_eq!(answer, None);
+    let disabled = json!({ "token": "$env://GONE", "_meta": { "disable": true } });
+    let link = with_host("/routes/needy", |registry, host| {
+        registry.compile("refusing", &disabled, host)
+    });
+    assert!(link.unwrap().is_none());
 }

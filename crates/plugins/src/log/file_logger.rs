@@ -7,8 +7,8 @@ mod tests;
 
 use bytes::Bytes;
 use plugin::{
-    ConfigError, Ctx, Expr, Host, LogFormat, LogFormatError, Logged, Phases, Plugin, Step, Want,
-    log_entry, schema_of,
+    ConfigError, Ctx, Expr, Host, LogFormat, LogFormatError, Logged, OnLack, Phases, Plugin, Step,
+    Want, log_entry, schema_of,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,6 +61,7 @@ impl Plugin for FileLogger {
     const NAME: &'static str = "file-logger";
     const PRIORITY: i32 = 399;
     const PHASES: Phases = Phases::ACCESS.and(Phases::CHUNK).and(Phases::LOG);
+    const ON_LACK: OnLack = OnLack::Skip;
     type Config = Config;
 
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {

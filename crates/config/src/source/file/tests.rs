@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::document::Fate;
 use crate::scratch::Scratch;
 
 fn read(text: &str) -> Loaded {
@@ -255,7 +256,7 @@ fn an_item_that_becomes_faulty_keeps_its_previous_version() {
         &before.routes["1"],
         &loaded.document.routes["1"]
     ));
-    assert!(loaded.rejected[0].kept);
+    assert_eq!(loaded.rejected[0].fate, Fate::Kept);
     let gone = read_after("routes: []\n#END", &before, 2).document;
     assert!(gone.is_empty(), "an item that was taken out is gone");
 }

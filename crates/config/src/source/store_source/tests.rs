@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::document::Fate;
 
 fn source() -> StoreSource {
     StoreSource::new(Store::in_memory().expect("a store in memory"))
@@ -93,18 +94,18 @@ async fn a_bad_item_keeps_its_previous_version_and_blocks_no_other() {
     let reports: Vec<_> = loaded
         .rejected
         .iter()
-        .map(|one| (one.to_string(), one.kept))
+        .map(|one| (one.to_string(), one.fate))
         .collect();
     assert_eq!(
         reports,
         [
             (
                 "/apisix/routes/1: uri: expected a string, found 5".to_owned(),
-                true
+                Fate::Kept
             ),
             (
                 "/apisix/routes/2: uri: expected a string, found 5".to_owned(),
-                false
+                Fate::LeftOut
             ),
         ]
     );

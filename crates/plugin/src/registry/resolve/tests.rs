@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Resolved, embedded, is_open, mentions, references};
+use super::{Lack, Resolved, embedded, is_open, mentions, references};
 use crate::{Environment, PluginFault};
 
 fn environment() -> Environment {
@@ -18,19 +18,24 @@ fn environment() -> Environment {
 }
 
 fn resolved(config: &Value) -> Value {
-    let resolved = Resolved::new(config, &environment()).expect("values");
+    let resolved = Resolved::new(config, &environment());
+    assert_eq!(resolved.lacks, []);
     resolved.config.into_owned()
 }
 
 fn refused(reference: &str) -> String {
-    let config = json!({ "a": [{ "b/c": reference }] });
-    let error = Resolved::new(&config, &environment())
-        .err()
-        .expect("a fault");
-    assert_eq!(error.pointer, "/a/0/b~1c");
-    let place = format!("a[0].b/c: no value for {reference}: ");
-    let why = error.message.strip_prefix(&place);
-    why.unwrap_or(&error.message).to_owned()
+    let config = json!({ "a": [{ "b/c": reference, "d": "$env://KEY" }] });
+    let resolved = Resolved::new(&config, &environment());
+    let expected = json!({ "a": [{ "b/c": reference, "d": "sk-1" }] });
+    assert_eq!(*resolved.config, expected, "it is left as it stands");
+    let [lack] = &resolved.lacks[..] else {
+        panic!("one has no value, found {:?}", resolved.lacks)
+    };
+    assert_eq!((&*lack.pointer, &*lack.reference), ("/a/0/b~1c", reference));
+    assert_eq!(lack.is_of_environment(), !reference.starts_with("$secret"));
+    let told = format!("no value for {reference}: {}", lack.why);
+    assert_eq!(lack.to_string(), told);
+    lack.why.clone()
 }
 
 #[test]
@@ -51,15 +56,51 @@ fn members_that_are_no_texts_come_as_json() {
 #[test]
 fn a_configuration_without_references_is_not_copied() {
     let config = json!({ "a": "Bearer $env://KEY", "b": "$remote_addr" });
-    let resolved = Resolved::new(&config, &environment()).expect("nothing to resolve");
+    let resolved = Resolved::new(&config, &environment());
     assert!(!resolved.is_changed());
     assert!(matches!(resolved.config, std::borrow::Cow::Borrowed(_)));
 }
 
 #[test]
 fn references_among_other_characters_are_found_out() {
-    let config = json!({ "auth": { "a": "Bearer $Env://KEY", "b": "$env://KEY", "c": "$x é$" } });
-    assert_eq!(embedded(&config), ["auth.a"]);
+    let config = json!({ "auth": {
+        "a": "Bearer $Env://KEY", "b": "$env://KEY", "c": "$x é$", "d": "$SECRET://vault/1/a/b",
+        "e": "$secret://vault/1/a/b",
+    } });
+    assert_eq!(embedded(&config), ["auth.a", "auth.d"]);
+}
+
+#[test]
+fn the_word_env_may_be_written_in_any_case_and_secret_only_small() {
+    let config = json!([
+        "$ENV://KEY",
+        "$Env://KEY",
+        "$secret://a",
+        "$SECRET://a",
+        "$Secret://a"
+    ]);
+    let found: Vec<_> = references(&config).iter().map(|one| one.text).collect();
+    assert_eq!(found, ["$ENV://KEY", "$Env://KEY", "$secret://a"]);
+}
+
+#[test]
+fn secret_fields_are_found_through_lists() {
+    let lack = |pointer: &str| Lack {
+        pointer: pointer.to_owned(),
+        reference: "$env://X".into(),
+        why: String::new(),
+    };
+    let fields = ["instances.auth.header", "key"];
+    for pointer in [
+        "/instances/2/auth/header/x",
+        "/key",
+        "/instances/0/auth/header",
+    ] {
+        assert!(lack(pointer).is_in(&fields), "{pointer}");
+    }
+    for pointer in ["", "/keys", "/instances/0/auth", "/auth/header/x", "/a/key"] {
+        assert!(!lack(pointer).is_in(&fields), "{pointer}");
+    }
 }
 
 #[test]
@@ -92,7 +133,7 @@ fn values_are_not_told() {
         "Environment(1 variables, SecretValues(0 references))"
     );
     let config = json!({ "key": "$env://KEY" });
-    let resolved = Resolved::new(&config, &environment).expect("a value");
+    let resolved = Resolved::new(&config, &environment);
     let fault = PluginFault::Invalid {
         name: "p".to_owned(),
         pointer: "/key".to_owned(),
@@ -103,7 +144,7 @@ fn values_are_not_told() {
     assert!(told.ends_with(expected), "{told}");
 
     let environment = Environment::from_iter([("KEY".to_owned(), "x".to_owned())]);
-    let resolved = Resolved::new(&config, &environment).expect("a value");
+    let resolved = Resolved::new(&config, &environment);
     let fault = PluginFault::Invalid {
         name: "p".to_owned(),
         pointer: "/key".to_owned(),
@@ -130,7 +171,7 @@ fn answers_of_secret_managers_are_put_in_place() {
     ];
     let environment = environment().with_secrets(values.into_iter().collect());
     let config = json!({ "a": KEY, "b": "$env://KEY", "c": "sk-plain" });
-    let resolved = Resolved::new(&config, &environment).expect("values");
+    let resolved = Resolved::new(&config, &environment);
     assert_eq!(
         *resolved.config,
         json!({ "a": "sk-9", "b": "sk-1", "c": "sk-plain" })
@@ -145,11 +186,9 @@ fn answers_of_secret_managers_are_put_in_place() {
         ),
     ] {
         let config = json!({ "key": reference });
-        let error = Resolved::new(&config, &environment).err().expect("a fault");
-        assert_eq!(
-            error.message,
-            format!("key: no value for {reference}: {why}")
-        );
+        let resolved = Resolved::new(&config, &environment);
+        let told: Vec<_> = resolved.lacks.iter().map(ToString::to_string).collect();
+        assert_eq!(told, [format!("no value for {reference}: {why}")]);
     }
     assert!(mentions(&config, &[KEY.into()].into()));
     assert!(!mentions(&config, &[CHAIN.into()].into()));
