@@ -76,7 +76,7 @@ enum PermitKind {
     Plain,
     /// Decides whether the breaker closes.
     Probe,
-    /// Given although the breaker was open, beside a probe.
+    /// Given although the breaker was open.
     Forced,
 }
 
@@ -130,16 +130,11 @@ impl Breaker {
         }
     }
 
-    /// Leave for an attempt whatever is known, for want of a better instance.
+    /// Leave for an attempt whatever is known, for want of a better instance. Before its time it is
+    /// no probe: its success closes the breaker, its failure tells nothing new.
     pub fn force(self: &Arc<Self>) -> Permit {
-        let state = self.load();
-        let kind = match state.kind {
-            Kind::Closed => PermitKind::Plain,
-            Kind::Open | Kind::Probing => PermitKind::Forced,
-        };
-        let probe = (state.kind == Kind::Open).then(|| self.probe(state));
-        let probe = probe.flatten();
-        probe.unwrap_or_else(|| self.permit(state, kind))
+        let permit = || self.permit(self.load(), PermitKind::Forced);
+        self.claim().unwrap_or_else(permit)
     }
 
     fn probe(self: &Arc<Self>, state: State) -> Option<Permit> {
@@ -271,9 +266,10 @@ impl Permit {
         }
     }
 
-    /// Closes the breaker as soon as a probe gets its answer, long before that has ended.
+    /// Closes the breaker as soon as it gets its answer although it was open, long before that has
+    /// ended.
     pub(crate) fn answered(&mut self) {
-        if self.is_probe() {
+        if self.kind != PermitKind::Plain {
             self.breaker.succeed(self.epoch);
             self.kind = PermitKind::Plain;
         }

@@ -198,8 +198,24 @@ async fn what_began_before_it_opened_does_not_close_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_asked_for_want_of_others_counts_as_the_probe() {
+async fn whoever_is_asked_for_want_of_others_before_its_time_is_no_probe() {
     let breaker = opened();
+    for _ in 0..3 {
+        let forced = breaker.force();
+        assert!(!forced.is_probe());
+        advance(secs(1)).await;
+        forced.settle(PROVIDER);
+    }
+    assert_eq!(breaker.opens_in(), Some(secs(2)));
+    breaker.force().settle(Finding::Success);
+    assert!(!breaker.claim().expect("closed").is_probe());
+    assert_eq!(breaker.opens_in(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_asked_for_want_of_others_when_it_is_time_is_the_probe() {
+    let breaker = opened();
+    advance(secs(5)).await;
     let forced = breaker.force();
     assert!(forced.is_probe());
     let beside = breaker.force();
@@ -208,6 +224,13 @@ async fn whoever_is_asked_for_want_of_others_counts_as_the_probe() {
     assert!(!breaker.claim().expect("closed").is_probe());
     forced.settle(PROVIDER);
     assert_eq!(breaker.opens_in(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_begins_closes_it_for_want_of_others_too() {
+    let breaker = opened();
+    breaker.force().answered();
+    assert!(!breaker.claim().expect("closed").is_probe());
 }
 
 #[test]

@@ -10,13 +10,14 @@ mod key;
 mod rules;
 mod semantic;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use ai::{Candidate, Fallback, Instance, Limits, Terms};
 use http::StatusCode;
 use net::pick::Tried;
-use plugin::{ConfigError, Ctx, Fault, Flow, Host, Phases, Plugin, Say, Step, Whose};
+use plugin::{
+    ConfigError, Ctx, Fault, Flow, Host, OnLack, Phases, Plugin, Retry, Say, Step, Whose,
+};
 
 use super::placed;
 use balance::{Ask, Balance};
@@ -56,6 +57,7 @@ impl Plugin for AiProxyMulti {
         "semantic_opts.embeddings.auth.header",
         "semantic_opts.embeddings.auth.query",
     ];
+    const ON_LACK: OnLack = OnLack::Cope;
     type Config = Config;
 
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
@@ -65,9 +67,7 @@ impl Plugin for AiProxyMulti {
         rules::judge_balancer(&config)?;
         warn(&instances, host.resource);
         let algorithm = config.balancer.algorithm;
-        let identity = Balance::identity(host.resource, &config.instances, algorithm);
-        let make = || Ok::<_, Infallible>(Balance::new(&config.instances, algorithm));
-        let Ok(balance) = host.living.share(&identity, make);
+        let balance = Arc::new(Balance::new(&config.instances, algorithm, host));
         balance.seat(&mut instances);
         // A single instance has nobody to fall back to.
         let fallback = match instances.len() {
@@ -129,7 +129,7 @@ impl Plugin for AiProxyMulti {
             let outcome = ai::exchange(ctx, first, &self.terms, next).await;
             match semantic::tell(told, outcome) {
                 Ok(reply) => Ok(Flow::Respond(Box::new(reply))),
-                Err(fault) => Err(self.breakers.with_wait(fault)),
+                Err(fault) => Err(self.with_wait(ctx, fault)),
             }
         })
     }
@@ -163,6 +163,31 @@ impl AiProxyMulti {
             permit: leave.permit,
             reason: leave.reason,
         })
+    }
+
+    /// The fault of a failed exchange, with a `Retry-After` when everybody who would be asked is known
+    /// to need time: the shortest of these times.
+    fn with_wait(&self, ctx: &Ctx, fault: Fault) -> Fault {
+        let status = fault.status();
+        let is_of_time = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        if fault.retry() != Retry::Elsewhere || !is_of_time || self.instances.len() < 2 {
+            return fault;
+        }
+        let avoided = self.wellness.avoided(&Tried::new());
+        let instances = self.instances.iter().enumerate();
+        let asked = instances.filter(|(index, _)| {
+            let is_chosen = self.semantic.is_some() || self.balance.chooses(*index);
+            is_chosen && !avoided.contains(*index)
+        });
+        let waits = asked.map(|(index, instance)| {
+            let known = self.breakers.recovers_in(index);
+            known.max(breaker::told_in(&ctx.attempts, instance.name()))
+        });
+        let soonest = waits.reduce(|one, other| Some(one?.min(other?)));
+        match soonest.flatten() {
+            Some(wait) => breaker::come_back_in(wait, fault),
+            None => fault,
+        }
     }
 
     /// The instance that was chosen for this request.

@@ -1,33 +1,32 @@
 //! Instances that real requests have found wanting.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses, trail};
+use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, join_all, statuses, trail};
 use crate::support::{Seen, post};
 
-fn status(code: u16) -> Behaviour {
+pub(crate) fn status(code: u16) -> Behaviour {
     Behaviour::status(StatusCode::from_u16(code).expect("a status"))
 }
 
-fn asking_for(code: u16, header: &'static str, wait: &'static str) -> Behaviour {
+pub(crate) fn asking_for(code: u16, header: &'static str, wait: &str) -> Behaviour {
     let mut behaviour = status(code);
     let name = header.parse().expect("a header name");
-    behaviour
-        .headers
-        .push((name, HeaderValue::from_static(wait)));
+    let wait = wait.parse().expect("a header value");
+    behaviour.headers.push((name, wait));
     behaviour
 }
 
-fn keyed(member: Member, mut more: Value) -> Member {
+pub(crate) fn keyed(member: Member, mut more: Value) -> Member {
     more["auth"] = json!({ "header": { "Authorization": "Bearer k" } });
     member.with(more)
 }
 
-fn all() -> Value {
+pub(crate) fn all() -> Value {
     json!({ "fallback_strategy": "instance_health_and_rate_limiting" })
 }
 
@@ -47,13 +46,14 @@ async fn asked(stage: &Stage, count: usize) -> Vec<Vec<String>> {
     asked
 }
 
-async fn pass(time: Duration) {
+pub(crate) async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
 }
 
-fn retry_after(seen: &Seen) -> Option<&str> {
+/// When the client is told to come back.
+pub(crate) fn retry_after(seen: &Seen) -> Option<&str> {
     seen.headers.get("retry-after")?.to_str().ok()
 }
 
@@ -69,6 +69,53 @@ async fn five_faults_in_a_row_move_requests_elsewhere() {
     let both = ["a", "b"].map(str::to_owned).to_vec();
     assert_eq!(asked(&stage, 5).await, vec![both; 5]);
     assert_eq!(asked(&stage, 3).await, vec![vec!["b".to_owned()]; 3]);
+}
+
+#[tokio::test]
+async fn whatever_stands_for_5xx_counts_as_one() {
+    let silent = Behaviour {
+        stall_after: Some(Place::Head),
+        ..Behaviour::default()
+    };
+    let cut = Behaviour {
+        cut_after: Some(Place::Head),
+        ..Behaviour::default()
+    };
+    let garbage = Behaviour {
+        garbage: true,
+        ..Behaviour::default()
+    };
+    for faults in [
+        [&silent; 5],
+        [&cut; 5],
+        [&garbage; 5],
+        [&silent, &cut, &status(503), &garbage, &status(500)],
+    ] {
+        let mut config = all();
+        config["timeout"] = json!(40);
+        let stage = pair(Behaviour::default(), config).await;
+        for fault in faults {
+            stage.upstream("a").script().push(fault.clone());
+            let seen = stage.chat(CHAT).await;
+            assert_eq!(trail(&seen).len(), 2);
+        }
+        assert_eq!(asked(&stage, 1).await, [["b"]], "{faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn faults_count_only_in_a_row_and_within_ten_seconds() {
+    let stage = pair(status(500), all()).await;
+    asked(&stage, 4).await;
+    stage.upstream("a").script().push(Behaviour::text("well"));
+    asked(&stage, 1 + 4).await;
+    assert_eq!(stage.counts()["a"], 9);
+    // The first of the four is too old when the fifth comes.
+    pass(Duration::from_secs(11)).await;
+    asked(&stage, 4).await;
+    assert_eq!(stage.counts()["a"], 13);
+    asked(&stage, 2).await;
+    assert_eq!(stage.counts()["a"], 14);
 }
 
 #[tokio::test]
@@ -180,13 +227,31 @@ async fn one_request_finds_out_whether_it_has_recovered() {
 }
 
 #[tokio::test]
+async fn of_many_requests_at_once_one_probes() {
+    let stage = pair(status(500), all()).await;
+    asked(&stage, 5).await;
+    for (attempt, wait) in [(6, 5), (7, 10)] {
+        pass(Duration::from_secs(wait)).await;
+        let crowd = join_all((0..20).map(|_| stage.chat(CHAT))).await;
+        assert!(crowd.iter().all(|seen| seen.status == StatusCode::OK));
+        let probes = crowd.iter().filter(|seen| trail(seen)[0].1 == "probe");
+        assert_eq!((probes.count(), stage.counts()["a"]), (1, attempt));
+    }
+}
+
+#[tokio::test]
 async fn what_the_upstream_asks_for_is_waited_for() {
-    for (header, wait) in [("retry-after", "30"), ("retry-after-ms", "30000")] {
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(31));
+    for (header, wait) in [
+        ("retry-after", "30"),
+        ("retry-after-ms", "30000"),
+        ("retry-after", &date),
+    ] {
         let stage = pair(asking_for(429, header, wait), all()).await;
         asked(&stage, 3).await;
-        pass(Duration::from_secs(29)).await;
+        pass(Duration::from_secs(28)).await;
         assert_eq!(asked(&stage, 1).await, [["b"]], "{header}");
-        pass(Duration::from_secs(2)).await;
+        pass(Duration::from_secs(4)).await;
         assert_eq!(asked(&stage, 1).await, [["a", "b"]], "{header}");
     }
 }
@@ -218,30 +283,6 @@ async fn when_all_are_open_whoever_recovers_soonest_is_asked_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_exhausted_answer_tells_when_to_come_back() {
-    let limited = |name, wait| {
-        let member = Member::behaving(name, asking_for(429, "retry-after", wait));
-        keyed(member, json!({}))
-    };
-    let stage = Stage::new([limited("a", "40"), limited("b", "20")], all()).await;
-    let seen = stage.chat(CHAT).await;
-    assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
-    let wait: u64 = retry_after(&seen)
-        .expect("a wait")
-        .parse()
-        .expect("seconds");
-    assert!((19..=20).contains(&wait), "{wait}");
-
-    // Of one of them nothing is known: it may answer at once.
-    let stage = Stage::new(
-        [limited("a", "40"), Member::behaving("b", status(500))],
-        all(),
-    )
-    .await;
-    assert_eq!(retry_after(&stage.chat(CHAT).await), None);
-}
-
-#[tokio::test]
 async fn what_is_known_survives_other_changes_and_ends_with_the_key() {
     let stage = pair(status(500), all()).await;
     asked(&stage, 5).await;
@@ -254,6 +295,62 @@ async fn what_is_known_survives_other_changes_and_ends_with_the_key() {
     changed["instances"][0]["auth"]["header"]["Authorization"] = json!("Bearer new");
     let next = stage.bench.next("/routes/1", "ai-proxy-multi", &changed);
     assert_eq!(trail(&next.send(chat()).await)[0].0, "a");
+}
+
+#[tokio::test]
+async fn another_service_account_is_a_new_beginning() {
+    // Neither is one that could have a token.
+    let account = |text: &str| json!({ "gcp": { "service_account_json": text } });
+    let a = Member::new("a").priority(1);
+    let a = a.with(json!({ "auth": account(r#"{"a":1}"#) }));
+    let stage = Stage::new([a, Member::new("b")], all()).await;
+    for _ in 0..3 {
+        let seen = stage.chat(CHAT).await;
+        assert_eq!(trail(&seen)[0], ("a".into(), "roundrobin", "credential"));
+        assert_eq!(faults(&seen), ["key", ""]);
+    }
+    assert_eq!(asked(&stage, 1).await, [["b"]]);
+    let mut changed = stage.config.clone();
+    changed["instances"][0]["auth"] = account(r#"{"a":2}"#);
+    let next = stage.bench.next("/routes/1", "ai-proxy-multi", &changed);
+    let seen = next.send(post("/v1/chat/completions", CHAT, &[])).await;
+    assert_eq!(trail(&seen)[0].0, "a");
+    assert_eq!(asked(&stage, 1).await, [["b"]]);
+}
+
+#[tokio::test]
+async fn every_algorithm_asks_around_an_open_one_and_the_soonest_when_all_are() {
+    for balancer in [
+        json!({ "algorithm": "roundrobin" }),
+        json!({ "algorithm": "chash", "key": "uri" }),
+        json!({ "algorithm": "least_busy" }),
+        json!({ "algorithm": "ewma" }),
+        json!({ "algorithm": "prefix" }),
+    ] {
+        let breaker = |open: u64| json!({ "breaker": { "faults": 1, "open_ms": open } });
+        let members = [
+            Member::behaving("a", status(500)).with(breaker(20_000)),
+            Member::behaving("b", status(500)).with(breaker(10_000)),
+            Member::new("spare").weight(0),
+        ];
+        let mut config = all();
+        config["balancer"] = balancer.clone();
+        let stage = Stage::new(members, config).await;
+        assert_eq!(stage.chat(CHAT).await.status, StatusCode::BAD_GATEWAY);
+        for name in ["a", "b"] {
+            let well = Behaviour::text(format!("from {name}"));
+            stage.upstream(name).script().set_default(well);
+        }
+        let seen = stage.chat(CHAT).await;
+        assert_eq!(
+            trail(&seen),
+            [("b".into(), "soonest", "complete")],
+            "{balancer}"
+        );
+        // It is known to be well again, and `a` is not.
+        assert_eq!(asked(&stage, 4).await, [["b"]; 4], "{balancer}");
+        assert_eq!(stage.counts()["spare"], 0, "{balancer}");
+    }
 }
 
 #[tokio::test]

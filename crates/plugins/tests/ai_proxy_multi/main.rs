@@ -14,3 +14,4 @@ mod stage;
 mod support;
 mod timeouts;
 mod trail;
+mod wait;

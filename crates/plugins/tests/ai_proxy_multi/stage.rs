@@ -1,6 +1,8 @@
 //! Simulated providers, and a plugin in front of them.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use serde_json::{Value, json};
 use simulator::{Behaviour, Running, Simulator};
@@ -144,6 +146,27 @@ pub(crate) fn trail(seen: &Seen) -> Vec<(String, &'static str, &'static str)> {
             let choice = attempt.choice.as_ref().expect("a choice");
             (choice.instance.to_string(), choice.reason, attempt.ended)
         })
+        .collect()
+}
+
+/// All of these at once.
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(|one| (Box::pin(one), None)).collect();
+    poll_fn(|task| {
+        for (future, output) in waiting.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(ready) = future.as_mut().poll(task) {
+                *output = Some(ready);
+            }
+        }
+        match waiting.iter().all(|(_, output)| output.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    waiting
+        .into_iter()
+        .filter_map(|(_, output)| output)
         .collect()
 }
 

@@ -1,19 +1,17 @@
 //! Which instance a request goes to.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
 use ai::{Instance, Seat};
 use net::pick::{Ewma, HashRing, LeastBusy, Outcome, Prefix, RoundRobin, Settle, Tried};
-use plugin::Ctx;
+use plugin::{Ctx, Host};
 
 use super::config::{Algorithm, InstanceConfig};
 
 /// The instances in groups of equal priority, the most preferred group first.
-///
-/// Shared by all snapshots in which the instances are the same, so that turns go on when something
-/// else is changed.
 #[derive(Debug)]
 pub(super) struct Balance {
     groups: Box<[Group]>,
@@ -37,7 +35,11 @@ pub(super) struct Ask<'a> {
 struct Group {
     /// Indices of the instances, in the order of the configuration.
     members: Box<[usize]>,
-    picker: Picker,
+    /// Those of the members that are ever chosen.
+    chosen: Tried,
+    /// Shared by all snapshots in which the group is the same, so that turns go on when something
+    /// else is changed, another group included.
+    picker: Arc<Picker>,
 }
 
 #[derive(Debug)]
@@ -65,8 +67,8 @@ impl<'a> Ask<'a> {
 // === impl Balance ===
 
 impl Balance {
-    /// Groups the instances.
-    pub(super) fn new(instances: &[InstanceConfig], algorithm: Algorithm) -> Self {
+    /// Groups the instances; what is known of a group that was there before is taken over.
+    pub(super) fn new(instances: &[InstanceConfig], algorithm: Algorithm, host: &Host<'_>) -> Self {
         let mut priorities: Vec<_> = instances.iter().map(|instance| instance.priority).collect();
         priorities.sort_unstable();
         priorities.dedup();
@@ -74,10 +76,7 @@ impl Balance {
             let members = instances.iter().enumerate();
             let members = members.filter(|(_, instance)| instance.priority == *priority);
             let (indices, members): (Vec<_>, Vec<_>) = members.unzip();
-            Group {
-                members: indices.into(),
-                picker: Picker::new(&members, algorithm),
-            }
+            Group::new(indices, &members, algorithm, host)
         };
         let groups: Box<[Group]> = priorities.iter().rev().map(group).collect();
         let mut places = vec![(0, 0); instances.len()];
@@ -117,35 +116,22 @@ impl Balance {
         }
     }
 
-    /// What makes two balances interchangeable: everything that [`Balance::new`] looks at.
-    pub(super) fn identity(
-        resource: &str,
-        instances: &[InstanceConfig],
-        algorithm: Algorithm,
-    ) -> String {
-        let mut identity = format!("{resource} {algorithm:?}");
-        for instance in instances {
-            let InstanceConfig {
-                name,
-                weight,
-                priority,
-                ..
-            } = instance;
-            // Names are quoted, so that no name can look like two.
-            _ = write!(identity, " {name:?}*{weight}@{priority}");
-        }
-        identity
-    }
-
     /// The next instance that is not in `tried`, from the most preferred group that has one.
     pub(super) fn pick(&self, ask: &Ask<'_>, tried: &Tried) -> Option<usize> {
         self.groups.iter().find_map(|group| group.pick(ask, tried))
     }
 
+    /// Whether the instance is ever chosen: one of weight 0 is not, beside others that have weight.
+    pub(super) fn chooses(&self, index: usize) -> bool {
+        let place = self.places.get(index);
+        let group = place.and_then(|(group, place)| Some((self.groups.get(*group)?, place)));
+        group.is_some_and(|(group, place)| group.chosen.contains(*place))
+    }
+
     /// The picker of an instance, and its place there.
     fn picker(&self, index: usize) -> Option<(&Picker, usize)> {
         let (group, place) = *self.places.get(index)?;
-        Some((&self.groups.get(group)?.picker, place))
+        Some((&*self.groups.get(group)?.picker, place))
     }
 }
 
@@ -178,13 +164,37 @@ impl Settle for Balance {
 // === impl Group ===
 
 impl Group {
+    fn new(
+        indices: Vec<usize>,
+        members: &[&InstanceConfig],
+        algorithm: Algorithm,
+        host: &Host<'_>,
+    ) -> Self {
+        // Everything that a picker looks at.
+        let mut identity = format!("{} {algorithm:?}", host.resource);
+        for InstanceConfig { name, weight, .. } in members {
+            // Names are quoted, so that no name can look like two.
+            _ = write!(identity, " {name:?}*{weight}");
+        }
+        let make = || Ok::<_, Infallible>(Picker::new(members, algorithm));
+        let Ok(picker) = host.living.share(&identity, make);
+        let has_weight = members.iter().any(|instance| instance.weight > 0);
+        let places = members.iter().enumerate();
+        let chosen = places.filter(|(_, instance)| instance.weight > 0 || !has_weight);
+        Self {
+            chosen: chosen.map(|(place, _)| place).collect(),
+            members: indices.into(),
+            picker,
+        }
+    }
+
     fn pick(&self, ask: &Ask<'_>, tried: &Tried) -> Option<usize> {
         let own = self.members.iter().enumerate();
         let tried: Tried = own
             .filter(|(_, index)| tried.contains(**index))
             .map(|(place, _)| place)
             .collect();
-        let place = match &self.picker {
+        let place = match &*self.picker {
             Picker::RoundRobin(turns) => turns.pick(&tried),
             Picker::Hash(ring) => ring.pick(ask.key, &tried),
             Picker::LeastBusy(picker) => picker.pick(&tried),

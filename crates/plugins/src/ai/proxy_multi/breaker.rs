@@ -1,14 +1,13 @@
 //! The breaker of an instance, as the operator writes it, and the breakers of all instances.
 
 use std::convert::Infallible;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ai::{Breaker, BreakerSettings, InstanceSettings, Permit};
 use http::{HeaderValue, header};
 use net::pick::Tried;
-use plugin::{Fault, Host, Retry};
+use plugin::{Attempt, Fault, Host};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -80,17 +79,14 @@ impl BreakerConfig {
             open: Duration::from_millis(self.open_ms),
             longest: Duration::from_millis(self.max_open_ms),
         };
-        // A key that was replaced, or another place, is a new beginning. Credentials are in the
-        // identity as a checksum only.
-        let mut hasher = DefaultHasher::new();
-        (&instance.headers, &instance.query).hash(&mut hasher);
+        // A key that was replaced, or another place, is a new beginning.
         let identity = format!(
             "{} {:?} {} {:?} {:016x} {settings:?}",
             host.resource,
             instance.name,
             instance.provider.name,
             instance.endpoint,
-            hasher.finish()
+            instance.fingerprint()
         );
         let make = || Ok::<_, Infallible>(Breaker::new(settings));
         let Ok(breaker) = host.living.share(&identity, make);
@@ -153,23 +149,9 @@ impl Breakers {
         })
     }
 
-    /// The fault with a `Retry-After`, when it is known of every instance that it needs time.
-    pub(super) fn with_wait(&self, fault: Fault) -> Fault {
-        if fault.retry() != Retry::Elsewhere || self.breakers.is_empty() {
-            return fault;
-        }
-        let waits = self.breakers.iter();
-        let waits = waits.map(|breaker| breaker.as_ref().and_then(|one| one.recovers_in()));
-        let soonest = waits.reduce(|one, other| Some(one?.min(other?)));
-        match soonest.flatten() {
-            Some(wait) => {
-                // Rounded up: whoever comes back then does not come too early.
-                let seconds = wait.as_millis().div_ceil(1000);
-                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-                fault.header(header::RETRY_AFTER, HeaderValue::from(seconds))
-            }
-            None => fault,
-        }
+    /// In what time the instance can be expected to answer; `None` when nothing is known of that.
+    pub(super) fn recovers_in(&self, index: usize) -> Option<Duration> {
+        self.breaker(index)?.recovers_in()
     }
 
     fn breaker(&self, index: usize) -> Option<&Arc<Breaker>> {
@@ -187,17 +169,49 @@ impl Breakers {
         blocked
     }
 
-    /// Whoever recovers soonest of those outside `avoided` that `pick` would ever choose.
+    /// Whoever recovers soonest of those outside `avoided` that `pick` would ever choose; of several
+    /// the one that it does choose.
     fn soonest(&self, avoided: &Tried, pick: &impl Fn(&Tried) -> Option<usize>) -> Option<usize> {
-        let mut left = avoided.clone();
-        let mut found = None;
-        while let Some(index) = pick(&left) {
-            left.add(index);
-            let wait = self.breaker(index).and_then(|breaker| breaker.opens_in());
-            if found.is_none_or(|(soonest, _)| wait < soonest) {
-                found = Some((wait, index));
+        let waits = self.breakers.iter().enumerate().map(|(index, breaker)| {
+            let wait = breaker.as_ref().and_then(|breaker| breaker.opens_in());
+            (index, wait)
+        });
+        let left = waits.filter(|(index, _)| !avoided.contains(*index));
+        let mut left: Vec<_> = left.collect();
+        let mut passed = avoided.clone();
+        while let Some(soonest) = left.iter().map(|(_, wait)| *wait).min() {
+            let mut later = passed.clone();
+            for (index, _) in left.iter().filter(|(_, wait)| *wait > soonest) {
+                later.add(*index);
             }
+            if let Some(index) = pick(&later) {
+                return Some(index);
+            }
+            // Nobody is ever chosen of these: they have no weight beside the others.
+            for (index, _) in left.iter().filter(|(_, wait)| *wait == soonest) {
+                passed.add(*index);
+            }
+            left.retain(|(_, wait)| *wait > soonest);
         }
-        found.map(|(_, index)| index)
+        None
     }
+}
+
+/// In what time an instance wants to be asked again, as it said to this request.
+pub(super) fn told_in(attempts: &[Attempt], instance: &str) -> Option<Duration> {
+    let is_of_it = |attempt: &&Attempt| {
+        let choice = attempt.choice.as_ref();
+        choice.is_some_and(|choice| &*choice.instance == instance)
+    };
+    let attempt = attempts.iter().rfind(is_of_it)?;
+    let head = attempt.start? + attempt.header?;
+    let left = attempt.retry_after?.checked_sub(head.elapsed())?;
+    Some(left).filter(|left| !left.is_zero())
+}
+
+/// The fault with a `Retry-After`.
+pub(super) fn come_back_in(wait: Duration, fault: Fault) -> Fault {
+    // Rounded up: whoever comes back then does not come too early.
+    let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    fault.header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
