@@ -1,5 +1,6 @@
 //! One upstream call: sent, judged, and turned into an answer or a fault.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,7 +21,10 @@ use crate::hold;
 use crate::instance::{Instance, Upstream};
 use crate::limits::Limits;
 use crate::outgoing::{Outgoing, compose};
-use crate::record::{Chain, millis, record_end, record_head, record_reason, status_of, word_for};
+use crate::record::{
+    Chain, millis, record_end, record_failure, record_head, record_length, record_reason,
+    record_start, status_of, word_for,
+};
 use crate::relay::Opening;
 use crate::sign::TokenError;
 
@@ -37,7 +41,7 @@ enum Way {
     Whole,
 }
 
-/// Asks `instance` what the client asked.
+/// Asks `instance` what the client asked; a stream is cut at `total`.
 ///
 /// # Errors
 /// A [`Fault`]; [`Fault::retry`] tells whether another instance may be asked. Nothing has reached
@@ -47,54 +51,58 @@ pub(crate) async fn attempt(
     instance: &Instance,
     choice: Choice,
     terms: &Terms,
+    total: Option<Instant>,
 ) -> Result<Reply, Fault> {
-    let mut outgoing = compose(ctx, instance)?;
+    let Outgoing {
+        mut request,
+        path,
+        dialect,
+        is_stream,
+    } = compose(ctx, instance)?;
     let Some(upstream) = &instance.upstream else {
         return Err(no_host(ctx, instance, choice));
     };
+    let begun = begin(ctx, upstream, path, choice);
     if let Some(gcp) = &instance.gcp {
         let bearer = gcp.bearer().await;
-        let bearer = bearer.map_err(|error| no_token(ctx, upstream, choice.clone(), &error))?;
-        let headers = outgoing.request.headers_mut();
-        headers.insert(header::AUTHORIZATION, bearer);
+        let bearer = bearer.map_err(|error| no_token(ctx, begun, &error))?;
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
     }
-    let guards = guards(ctx);
-    let turn = instance.turn(ctx);
-    let start = Instant::now();
-    ctx.attempts.push(Attempt {
-        address: upstream.address.clone(),
-        host: upstream.host.clone(),
-        scheme: upstream.origin.scheme().as_str(),
-        path: outgoing.path.clone(),
-        choice: Some(choice),
-        ..Attempt::default()
-    });
-    let Outgoing {
-        request, dialect, ..
-    } = outgoing;
-    let is_stream = ctx
-        .exchange
-        .as_ref()
-        .is_some_and(|exchange| exchange.streaming);
-    match deadline::send(&upstream.origin, request, &terms.limits, is_stream).await {
+    let opening = Opening {
+        dialect,
+        guards: guards(ctx),
+        turn: instance.turn(ctx),
+        start: Instant::now(),
+        looked_at_until: None,
+        content_by: None,
+        total,
+    };
+    // Waiting for a token is no part of the upstream's time.
+    let start = opening.start;
+    record_start(ctx, start);
+    let asked = (request, is_stream);
+    match deadline::send(ctx, &upstream.origin, asked, &terms.limits).await {
         Err(unanswered) => Err(unreached(ctx, &unanswered, start)),
         Ok(answer) => {
             record_head(ctx, &answer, start);
-            judge(
-                ctx,
-                answer,
-                Opening {
-                    dialect,
-                    start,
-                    guards,
-                    turn,
-                    looked_at_until: None,
-                },
-                terms,
-            )
-            .await
+            judge(ctx, answer, opening, terms).await
         }
     }
+}
+
+/// Opens the record of an attempt, and tells when.
+fn begin(ctx: &mut Ctx, upstream: &Upstream, path: Arc<str>, choice: Choice) -> Instant {
+    let begun = Instant::now();
+    ctx.attempts.push(Attempt {
+        address: upstream.address.clone(),
+        start: Some(begun),
+        host: upstream.host.clone(),
+        scheme: upstream.origin.scheme().as_str(),
+        path,
+        choice: Some(choice),
+        ..Attempt::default()
+    });
+    begun
 }
 
 fn guards(ctx: &mut Ctx) -> Guards {
@@ -128,6 +136,10 @@ async fn judge(
         opening.looked_at_until = looked_at_until(&opening, terms);
     }
     let way = way(&headers, &opening, declared, limits);
+    if status.is_success() && is_stream(&headers) {
+        let within = limits.deadlines.first_content;
+        opening.content_by = within.and_then(|within| opening.start.checked_add(within));
+    }
     let body = match way {
         Way::Whole => {
             let bytes = whole(ctx, answer, &opening, limits).await?;
@@ -135,13 +147,7 @@ async fn judge(
                 turn.answered();
             }
             if opening.is_looked_at() && !is_coded(&headers) && Raw::parse(&bytes).is_err() {
-                record_end(
-                    ctx,
-                    opening.start.elapsed(),
-                    bytes.len() as u64,
-                    Ended::Failed,
-                );
-                record_reason(ctx, "not_json");
+                record_failure(ctx, opening.start.elapsed(), "not_json");
                 return Err(hold::no_json());
             }
             if ctx.request.method == Method::HEAD {
@@ -177,11 +183,8 @@ fn looked_at_until(opening: &Opening, terms: &Terms) -> Option<Instant> {
 }
 
 fn way(headers: &HeaderMap, opening: &Opening, declared: Option<u64>, limits: &Limits) -> Way {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .map_or(&b""[..], HeaderValue::as_bytes);
     let is_coded = is_coded(headers);
-    if memchr::memmem::find(kind, b"text/event-stream").is_some() {
+    if is_stream(headers) {
         return if is_coded { Way::Raw } else { Way::Events };
     }
     let is_unread =
@@ -191,6 +194,12 @@ fn way(headers: &HeaderMap, opening: &Opening, declared: Option<u64>, limits: &L
         return Way::Raw;
     }
     Way::Whole
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.map_or(&b""[..], HeaderValue::as_bytes);
+    memchr::memmem::find(kind, b"text/event-stream").is_some()
 }
 
 fn is_coded(headers: &HeaderMap) -> bool {
@@ -219,7 +228,7 @@ async fn whole(
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(too_large(ctx, opening.start)),
         Err(error) => {
-            record_end(ctx, opening.start.elapsed(), 0, Ended::ReadError);
+            record_end(ctx, opening.start.elapsed(), Ended::ReadError);
             record_reason(ctx, word_for(&error));
             let say = Say::Text(format!("could not read the upstream's answer: {error}"));
             let fault = Fault::new(Whose::Upstream, StatusCode::INTERNAL_SERVER_ERROR, say);
@@ -237,7 +246,8 @@ async fn whole(
         exchange.text = reading.text.unwrap_or_default();
         exchange.time_to_first_token_ms = Some(millis(elapsed));
     }
-    record_end(ctx, elapsed, bytes.len() as u64, Ended::Complete);
+    record_length(ctx, bytes.len() as u64);
+    record_end(ctx, elapsed, Ended::Complete);
     Ok(bytes)
 }
 
@@ -261,8 +271,8 @@ async fn diverted(ctx: &mut Ctx, mut answer: Answer, start: Instant, limits: &Li
     if let Some(exchange) = &mut ctx.exchange {
         exchange.time_to_first_token_ms = Some(millis(elapsed));
     }
-    record_end(ctx, elapsed, bytes.len() as u64, Ended::Failed);
-    record_reason(ctx, "status");
+    record_length(ctx, bytes.len() as u64);
+    record_failure(ctx, elapsed, "status");
     let fault = Fault::new(Whose::Upstream, status, Say::Raw(bytes, kind)).elsewhere();
     match coding {
         Some(coding) => fault.header(header::CONTENT_ENCODING, coding),
@@ -296,17 +306,16 @@ fn no_host(ctx: &mut Ctx, instance: &Instance, choice: Choice) -> Fault {
     Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say).elsewhere()
 }
 
-fn no_token(ctx: &mut Ctx, upstream: &Upstream, choice: Choice, error: &TokenError) -> Fault {
-    ctx.attempts.push(Attempt {
-        address: "-".into(),
-        host: upstream.host.clone(),
-        choice: Some(choice),
-        status: Some(StatusCode::INTERNAL_SERVER_ERROR.as_u16()),
-        ended: "credential",
-        ..Attempt::default()
-    });
+fn no_token(ctx: &mut Ctx, begun: Instant, error: &TokenError) -> Fault {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        // The upstream itself was not asked.
+        attempt.address = "-".into();
+        attempt.status = Some(status.as_u16());
+    }
+    record_failure(ctx, begun.elapsed(), "credential");
     let say = Say::ErrorMsg(error.to_string());
-    let fault = Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say).elsewhere();
+    let fault = Fault::new(Whose::Gateway, status, say).elsewhere();
     match error.cause() {
         Some(cause) => fault.because(cause),
         None => fault,
@@ -319,8 +328,7 @@ fn unreached(ctx: &mut Ctx, unanswered: &Unanswered, start: Instant) -> Fault {
     if let Some(attempt) = ctx.attempts.last_mut() {
         attempt.status = Some(status.as_u16());
     }
-    record_end(ctx, start.elapsed(), 0, Ended::Failed);
-    record_reason(ctx, word);
+    record_failure(ctx, start.elapsed(), word);
     // No answer arrived, so this one is the gateway's own.
     Fault::new(Whose::Gateway, status, Say::ErrorMsg(error.to_string()))
         .because(Chain(error))
@@ -328,7 +336,7 @@ fn unreached(ctx: &mut Ctx, unanswered: &Unanswered, start: Instant) -> Fault {
 }
 
 fn too_large(ctx: &mut Ctx, start: Instant) -> Fault {
-    record_end(ctx, start.elapsed(), 0, Ended::SizeLimit);
+    record_end(ctx, start.elapsed(), Ended::SizeLimit);
     let say = Say::Text("max_response_bytes exceeded".to_owned());
     Fault::new(Whose::Upstream, StatusCode::BAD_GATEWAY, say).elsewhere()
 }

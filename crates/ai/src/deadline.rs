@@ -1,6 +1,6 @@
 //! Deadlines beside the silence that an upstream is allowed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, StatusCode};
 use llm::Ended;
@@ -9,11 +9,11 @@ use plugin::{Ctx, Fault, Say, Whose};
 use tokio::time::{timeout, timeout_at};
 
 use crate::limits::Limits;
-use crate::record::{record_end, record_reason, word_for};
+use crate::record::{record_contact, record_failure, word_for};
 use crate::relay::{Opening, StreamRelay};
 
 /// The word of the trail for the end of all time.
-pub(crate) const TOTAL_TIMEOUT: &str = "total_timeout";
+pub(crate) const TOTAL_TIMEOUT: &str = Ended::TotalTimeout.name();
 const FIRST_CONTENT_TIMEOUT: &str = "first_content_timeout";
 
 /// By when certain things must have happened; absent ones are not looked at.
@@ -37,14 +37,17 @@ pub(crate) struct Unanswered {
     pub(crate) word: &'static str,
 }
 
-/// Sends the request of an attempt, and waits for the head of its answer.
+/// Sends the request of an attempt, and waits for the head of its answer; what is known of the way
+/// there is in the record at any moment.
 pub(crate) async fn send(
+    ctx: &mut Ctx,
     origin: &Origin,
-    request: Request<RequestBody>,
+    (request, is_stream): (Request<RequestBody>, bool),
     limits: &Limits,
-    is_stream: bool,
 ) -> Result<Answer, Unanswered> {
-    let call = origin.send(request, limits.timeouts());
+    let call = origin.send_telling(request, limits.timeouts(), |contact| {
+        record_contact(ctx, contact);
+    });
     let sent = if let Some((limit, word)) = head_deadline(&limits.deadlines, is_stream) {
         let late = |_| Unanswered {
             error: NetError::Timeout { phase: Phase::Head },
@@ -81,28 +84,24 @@ fn word_of(error: &NetError, deadlines: &Deadlines) -> &'static str {
     word_for(error)
 }
 
-/// Takes a streamed answer over as [`StreamRelay::open`] does; under a deadline for the first content,
-/// its events are held back until that has come.
+/// Takes a streamed answer over as [`StreamRelay::open`] does, and gives up when its content has not
+/// come by the time that the opening names.
 pub(crate) async fn open(
     ctx: &mut Ctx,
     body: AnswerBody,
-    mut opening: Opening,
+    opening: Opening,
     reads_events: bool,
     limits: &Limits,
 ) -> Result<StreamRelay, Fault> {
-    let within = limits.deadlines.first_content.filter(|_| reads_events);
-    let Some(within) = within else {
-        return StreamRelay::open(ctx, body, opening, reads_events, limits).await;
-    };
-    let start = opening.start;
-    let until: Instant = start + within;
-    opening.looked_at_until = Some(until);
+    let (start, content_by) = (opening.start, opening.content_by);
     let opened = StreamRelay::open(ctx, body, opening, reads_events, limits);
-    if let Ok(relay) = timeout_at(until.into(), opened).await {
+    let Some(content_by) = content_by else {
+        return opened.await;
+    };
+    if let Ok(relay) = timeout_at(content_by.into(), opened).await {
         return relay;
     }
-    record_end(ctx, start.elapsed(), 0, Ended::Failed);
-    record_reason(ctx, FIRST_CONTENT_TIMEOUT);
+    record_failure(ctx, start.elapsed(), FIRST_CONTENT_TIMEOUT);
     let say = Say::Text("the upstream's stream had no content in time".to_owned());
     Err(Fault::new(Whose::Upstream, StatusCode::GATEWAY_TIMEOUT, say).elsewhere())
 }

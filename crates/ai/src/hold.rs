@@ -5,7 +5,7 @@
 //! be asked, the first events wait for the first content. The wait is bounded: by [`MOST_BYTES`], and
 //! by time, since an upstream that keeps sending comments while it thinks is alive. It ends at the
 //! first piece that comes later than the silence allowed to an upstream, or than the time within
-//! which another attempt may follow.
+//! which another attempt may follow; where the content itself has a deadline, that alone counts.
 
 use std::time::Instant;
 
@@ -21,7 +21,8 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// What the opening of a stream has shown.
 #[derive(Debug)]
 pub(crate) struct Hold {
-    until: Instant,
+    /// `None` when somebody else sees to the time.
+    until: Option<Instant>,
     dialect: Dialect,
     events: u32,
     shown: Shown,
@@ -41,7 +42,7 @@ enum Shown {
 impl Hold {
     /// A hold that ends at the first piece after `until`; `None` for dialects whose streams nobody
     /// here can read.
-    pub(crate) fn new(dialect: Dialect, until: Instant) -> Option<Self> {
+    pub(crate) fn new(dialect: Dialect, until: Option<Instant>) -> Option<Self> {
         match dialect {
             Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::AnthropicMessages => {
                 Some(Self {
@@ -76,7 +77,8 @@ impl Hold {
     /// # Errors
     /// An upstream's [`Fault`] when it reported a failure.
     pub(crate) fn may_go(&self, read: u64) -> Result<bool, Fault> {
-        if read > MOST_BYTES || Instant::now() > self.until {
+        let is_late = self.until.is_some_and(|until| Instant::now() > until);
+        if read > MOST_BYTES || is_late {
             return Ok(true);
         }
         match &self.shown {

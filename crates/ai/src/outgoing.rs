@@ -23,6 +23,8 @@ pub(crate) struct Outgoing {
     pub(crate) request: Request<RequestBody>,
     pub(crate) path: Arc<str>,
     pub(crate) dialect: Dialect,
+    /// Whether a stream is asked for, by the client or by the configuration.
+    pub(crate) is_stream: bool,
 }
 
 /// Composes the request of one attempt from the client's own body.
@@ -60,6 +62,7 @@ pub(crate) fn compose(ctx: &mut Ctx, instance: &Instance) -> Result<Outgoing, Fa
         request,
         path,
         dialect: bridge.target(),
+        is_stream: is_stream(ctx, configured(instance, bridge)),
     })
 }
 
@@ -76,14 +79,27 @@ fn record_model(ctx: &mut Ctx, instance: &Instance) {
     }
 }
 
+/// What the configuration changes in a body.
+fn configured(instance: &Instance, bridge: Bridge) -> &Edits {
+    match instance.target(bridge) {
+        Some(target) => &target.edits,
+        None => &instance.passthrough,
+    }
+}
+
+fn is_stream(ctx: &Ctx, configured: &Edits) -> bool {
+    let exchange = ctx.exchange.as_ref();
+    match configured.forced("stream") {
+        Some(text) => text == b"true",
+        None => exchange.is_some_and(|exchange| exchange.streaming),
+    }
+}
+
 /// The outgoing bytes: the client's own buffer unless something is changed.
 fn body(ctx: &mut Ctx, instance: &Instance, bridge: Bridge) -> Option<Bytes> {
     let scan = ctx.body.scanned()?.clone();
     let protocol = bridge.target().protocol();
-    let configured = match instance.target(bridge) {
-        Some(target) => &target.edits,
-        None => &instance.passthrough,
-    };
+    let configured = configured(instance, bridge);
     let mut prepared = Edits::new();
     protocol.prepare(&scan, &mut prepared);
     let outgoing = if prepared.is_empty() {

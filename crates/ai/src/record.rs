@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use llm::Ended;
-use net::{Answer, NetError};
+use net::{Answer, Contact, NetError};
 use plugin::Ctx;
 
 use crate::blame::retry_after;
@@ -18,21 +18,45 @@ pub(crate) fn status_of(error: &NetError) -> StatusCode {
     }
 }
 
+/// Writes when the attempt began into the request's record.
+pub(crate) fn record_start(ctx: &mut Ctx, start: Instant) {
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.start = Some(start);
+    }
+}
+
+/// Writes how an attempt comes by its connection into the request's record.
+pub(crate) fn record_contact(ctx: &mut Ctx, contact: Contact) {
+    let Some(attempt) = ctx.attempts.last_mut() else {
+        return;
+    };
+    match contact {
+        Contact::Kept(peer) => (attempt.peer, attempt.pooled) = (Some(peer), true),
+        Contact::Dialling(peer) => (attempt.peer, attempt.pooled) = (Some(peer), false),
+        Contact::Connected(time) => attempt.connect = Some(time),
+    }
+}
+
 /// Writes what the head of an answer says into the request's record.
 pub(crate) fn record_head(ctx: &mut Ctx, answer: &Answer, start: Instant) {
     if let Some(attempt) = ctx.attempts.last_mut() {
         attempt.status = Some(answer.head.status.as_u16());
-        attempt.connect = answer.connect;
         attempt.header = Some(start.elapsed());
         attempt.retry_after = retry_after(&answer.head.headers);
     }
 }
 
+/// Writes how many bytes of a body have come into the request's record.
+pub(crate) fn record_length(ctx: &mut Ctx, length: u64) {
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.length = length;
+    }
+}
+
 /// Writes how an attempt ended into the request's record.
-pub(crate) fn record_end(ctx: &mut Ctx, elapsed: Duration, length: u64, ended: Ended) {
+pub(crate) fn record_end(ctx: &mut Ctx, elapsed: Duration, ended: Ended) {
     if let Some(attempt) = ctx.attempts.last_mut() {
         attempt.response = Some(elapsed);
-        attempt.length = length;
         attempt.ended = ended.name();
     }
     if let Some(exchange) = &mut ctx.exchange {
@@ -40,6 +64,12 @@ pub(crate) fn record_end(ctx: &mut Ctx, elapsed: Duration, length: u64, ended: E
         exchange.ended = ended;
         exchange.done = true;
     }
+}
+
+/// Writes that an attempt failed, and why in a word of the trail, into the request's record.
+pub(crate) fn record_failure(ctx: &mut Ctx, elapsed: Duration, word: &'static str) {
+    record_end(ctx, elapsed, Ended::Failed);
+    record_reason(ctx, word);
 }
 
 /// Writes why the last attempt was no answer, in a word of the trail.

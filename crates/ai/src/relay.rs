@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,7 +17,10 @@ use wire::sse::SseDecoder;
 use crate::attempt::{Guards, wanted};
 use crate::hold::{Hold, nothing_said};
 use crate::limits::Limits;
-use crate::record::{Chain, millis, record_end, record_reason, status_of, word_for};
+use crate::record::{
+    Chain, millis, record_end, record_failure, record_length, record_reason, status_of, word_for,
+};
+use crate::total::out_of_time;
 use crate::turn::Turn;
 
 /// As much as one write joins; what one read of a socket delivers is rarely more.
@@ -33,6 +36,10 @@ pub(crate) struct Opening {
     pub(crate) turn: Option<Turn>,
     /// Until when a broken answer may still be replaced by another instance's.
     pub(crate) looked_at_until: Option<Instant>,
+    /// By when a stream must have had its first content.
+    pub(crate) content_by: Option<Instant>,
+    /// By when everything must be over.
+    pub(crate) total: Option<Instant>,
 }
 
 /// The body of a streamed answer.
@@ -47,12 +54,16 @@ pub(crate) struct StreamRelay {
     events: Option<Events>,
     /// Fires when the answer has lasted too long; absent without such a limit.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// What it means that it has fired.
+    late: Ended,
     max_bytes: u64,
     /// The length that the upstream declared.
     declared: Option<u64>,
     read: u64,
     start: Instant,
     ended: Ended,
+    /// How long it took until the upstream had no more to say.
+    took: Option<Duration>,
     guards: Guards,
     turn: Option<Turn>,
 }
@@ -83,6 +94,29 @@ impl Opening {
     }
 }
 
+impl Opening {
+    /// What holds the opening events of a stream back, where that is to be done.
+    fn hold(&self) -> Option<Hold> {
+        match self.content_by {
+            Some(_) => Hold::new(self.dialect, None),
+            None => Hold::new(self.dialect, Some(self.looked_at_until?)),
+        }
+    }
+
+    /// By when the answer must be over, and the word for the limit that says so.
+    fn deadline(&self, limits: &Limits) -> (Option<Instant>, Ended) {
+        let own = limits
+            .max_stream_duration
+            .and_then(|longest| self.start.checked_add(longest));
+        match (own, self.total) {
+            (own, Some(total)) if own.is_none_or(|own| total < own) => {
+                (Some(total), Ended::TotalTimeout)
+            }
+            (own, _) => (own, Ended::DurationLimit),
+        }
+    }
+}
+
 // === impl StreamRelay ===
 
 impl StreamRelay {
@@ -101,33 +135,34 @@ impl StreamRelay {
     ) -> Result<Self, Fault> {
         let declared = body.size_hint().exact();
         body.join_ready(if limits.join_writes { JOIN_BYTES } else { 0 });
+        let hold = opening.hold().filter(|_| reads_events);
+        let (deadline, late) = opening.deadline(limits);
         let Opening {
             dialect,
             start,
             guards,
             turn,
-            looked_at_until,
+            ..
         } = opening;
-        let hold = looked_at_until.filter(|_| reads_events);
         let want = wanted(ctx, limits);
         let mut relay = Self {
             body: Some(body),
             held: SmallVec::new(),
-            hold: hold.and_then(|until| Hold::new(dialect, until)),
+            hold,
             events: reads_events.then(|| Events {
                 decoder: SseDecoder::new(),
                 reader: dialect.protocol().reader(want),
                 wants_text: want.text,
-                tells_content: Hold::new(dialect, start).is_some(),
+                tells_content: Hold::new(dialect, None).is_some(),
             }),
-            deadline: limits
-                .max_stream_duration
-                .map(|longest| Box::pin(tokio::time::sleep_until((start + longest).into()))),
+            deadline: deadline.map(|by| Box::pin(tokio::time::sleep_until(by.into()))),
+            late,
             max_bytes: limits.max_response_bytes.unwrap_or(u64::MAX),
             declared,
             read: 0,
             start,
             ended: Ended::Running,
+            took: None,
             guards,
             turn,
         };
@@ -159,8 +194,7 @@ impl StreamRelay {
     fn refuse(&mut self, ctx: &mut Ctx, word: &'static str, fault: Fault) -> Fault {
         self.body = None;
         self.ended = Ended::Failed;
-        record_end(ctx, self.start.elapsed(), self.read, self.ended);
-        record_reason(ctx, word);
+        record_failure(ctx, self.start.elapsed(), word);
         fault
     }
 
@@ -180,7 +214,7 @@ impl StreamRelay {
             if let Some(deadline) = &mut self.deadline
                 && deadline.as_mut().poll(task).is_ready()
             {
-                return Poll::Ready(Some(Err(self.stop(Stop::Limit(Ended::DurationLimit)))));
+                return Poll::Ready(Some(Err(self.stop(Stop::Limit(self.late)))));
             }
             let Poll::Ready(frame) = Pin::new(body).poll_frame(task) else {
                 if let Some(turn) = &mut self.turn {
@@ -191,6 +225,7 @@ impl StreamRelay {
             match frame {
                 None => {
                     self.ended = Ended::Complete;
+                    self.took = Some(self.start.elapsed());
                     self.body = None;
                     return Poll::Ready(None);
                 }
@@ -217,6 +252,7 @@ impl StreamRelay {
             Stop::Failed(NetError::Lost { .. }) => Ended::UpstreamCut,
             Stop::Failed(_) => Ended::ReadError,
         };
+        self.took = Some(self.start.elapsed());
         self.body = None;
         stop
     }
@@ -224,6 +260,7 @@ impl StreamRelay {
     fn note(&mut self, ctx: &mut Ctx, piece: &Bytes) {
         let is_first = self.read == 0;
         self.read += piece.len() as u64;
+        record_length(ctx, self.read);
         let Some(exchange) = &mut ctx.exchange else {
             return;
         };
@@ -239,6 +276,12 @@ impl StreamRelay {
         events.decoder.push(piece.clone());
         while let Some(event) = events.decoder.next() {
             let reading = events.reader.read(&event);
+            if reading.is_first_content
+                && let Some(attempt) = ctx.attempts.last_mut()
+            {
+                let since = self.start;
+                attempt.first_content.get_or_insert_with(|| since.elapsed());
+            }
             if let Some(hold) = &mut self.hold {
                 hold.see(&reading, event.data);
             }
@@ -266,7 +309,11 @@ impl StreamRelay {
     }
 
     fn fault(&mut self, ctx: &mut Ctx, stop: &Stop) -> Fault {
-        record_end(ctx, self.start.elapsed(), self.read, self.ended);
+        if matches!(stop, Stop::Limit(Ended::TotalTimeout)) {
+            let before = ctx.attempts.len().saturating_sub(1);
+            return out_of_time(ctx, before);
+        }
+        record_end(ctx, self.start.elapsed(), self.ended);
         if let Stop::Failed(error) = stop {
             record_reason(ctx, word_for(error));
         }
@@ -302,6 +349,7 @@ impl Relay for StreamRelay {
         Poll::Ready(match ready!(self.poll_piece(task, ctx)) {
             None => None,
             Some(Ok(piece)) => Some(Ok(Frame::data(piece))),
+            Some(Err(Stop::Limit(Ended::TotalTimeout))) => Some(Err(RelayError::OutOfTime)),
             Some(Err(Stop::Limit(limit))) => {
                 // The client sees the missing terminator of its protocol.
                 let limit = limit.name();
@@ -331,7 +379,8 @@ impl Relay for StreamRelay {
             (End::Complete, Ended::Running) => Ended::Complete,
             (_, ended) => ended,
         };
-        record_end(ctx, self.start.elapsed(), self.read, self.ended);
+        let took = self.took.unwrap_or_else(|| self.start.elapsed());
+        record_end(ctx, took, self.ended);
         self.guards.clear();
         self.turn = None;
     }

@@ -1,25 +1,18 @@
 //! An attempt within what is left of the time of its exchange.
 
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::StatusCode;
-use http_body::Frame;
 use llm::Ended;
-use plugin::{Choice, Ctx, End, Fault, Relay, RelayError, Reply, ReplyBody, Say, Whose};
+use plugin::{Choice, Ctx, Fault, Reply, Say, Whose};
 use tokio::time::timeout_at;
 
 use crate::attempt::attempt;
-use crate::deadline::TOTAL_TIMEOUT;
 use crate::fallback::Terms;
 use crate::instance::Instance;
-use crate::record::{record_end, record_reason};
+use crate::record::record_end;
 
-/// A relay that ends with its exchange's time.
-struct Bounded(Box<dyn Relay>);
-
-/// Asks `instance`, and gives up at `deadline`.
+/// Asks `instance`, and gives up at `deadline`; a stream that has begun is cut then.
 ///
 /// # Errors
 /// Those of [`attempt`]; at the deadline, a gateway's [`Fault`] that no other attempt may follow.
@@ -31,69 +24,38 @@ pub(crate) async fn attempt_until(
     deadline: Option<Instant>,
 ) -> Result<Reply, Fault> {
     let Some(deadline) = deadline else {
-        return attempt(ctx, instance, choice, terms).await;
+        return attempt(ctx, instance, choice, terms, None).await;
     };
-    let start = Instant::now();
-    let left = deadline.saturating_duration_since(start);
-    let mut terms = terms.clone();
-    let longest = &mut terms.limits.max_stream_duration;
-    let is_first = longest.is_none_or(|longest| left <= longest);
-    if is_first {
-        *longest = Some(left);
+    if Instant::now() >= deadline {
+        // The attempt before this one has ended by itself, and keeps its own word for that.
+        return Err(no_time_left(ctx));
     }
     let before = ctx.attempts.len();
-    let outcome = timeout_at(deadline.into(), attempt(ctx, instance, choice, &terms)).await;
-    match outcome {
-        Ok(Ok(reply)) if is_first => Ok(bounded(reply)),
-        Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(fault)) if Instant::now() < deadline => Err(fault),
-        Ok(Err(_)) | Err(_) => {
-            if ctx.attempts.len() > before {
-                record_end(ctx, start.elapsed(), 0, Ended::Failed);
-                record_reason(ctx, TOTAL_TIMEOUT);
-            }
-            Err(out_of_time(ctx))
-        }
+    let outcome = attempt(ctx, instance, choice, terms, Some(deadline));
+    match timeout_at(deadline.into(), outcome).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(out_of_time(ctx, before)),
     }
 }
 
-fn bounded(reply: Reply) -> Reply {
-    let body = match reply.body {
-        ReplyBody::Relay(relay) => ReplyBody::Relay(Box::new(Bounded(relay))),
-        whole => whole,
+/// Ends the running attempt, if it is one after the first `before`, since all time is over.
+pub(crate) fn out_of_time(ctx: &mut Ctx, before: usize) -> Fault {
+    let running = ctx.attempts.get_mut(before);
+    let Some(attempt) = running.filter(|attempt| attempt.ended.is_empty()) else {
+        return no_time_left(ctx);
     };
-    Reply { body, ..reply }
+    let status = StatusCode::GATEWAY_TIMEOUT.as_u16();
+    attempt.status.get_or_insert(status);
+    let start = attempt.start.unwrap_or_else(Instant::now);
+    record_end(ctx, start.elapsed(), Ended::TotalTimeout);
+    no_time_left(ctx)
 }
 
-fn out_of_time(ctx: &mut Ctx) -> Fault {
-    let status = StatusCode::GATEWAY_TIMEOUT;
-    if let Some(attempt) = ctx.attempts.last_mut() {
-        attempt.status.get_or_insert(status.as_u16());
+fn no_time_left(ctx: &mut Ctx) -> Fault {
+    if let Some(exchange) = &mut ctx.exchange {
+        exchange.ended = Ended::TotalTimeout;
+        exchange.done = true;
     }
     let say = Say::ErrorMsg("there was no answer within timeouts.total_ms".to_owned());
-    Fault::new(Whose::Gateway, status, say)
-}
-
-// === impl Bounded ===
-
-impl Relay for Bounded {
-    fn poll_frame(
-        &mut self,
-        task: &mut Context<'_>,
-        ctx: &mut Ctx,
-    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        self.0.poll_frame(task, ctx)
-    }
-
-    fn close(&mut self, ctx: &mut Ctx, end: End) {
-        self.0.close(ctx, end);
-        let ended = ctx.attempts.last().map(|attempt| attempt.ended);
-        if ended == Some(Ended::DurationLimit.name()) {
-            record_reason(ctx, TOTAL_TIMEOUT);
-        }
-    }
-
-    fn length(&self) -> Option<u64> {
-        self.0.length()
-    }
+    Fault::new(Whose::Gateway, StatusCode::GATEWAY_TIMEOUT, say)
 }

@@ -95,6 +95,8 @@ pub enum Ended {
     DurationLimit,
     /// The answer was larger than allowed.
     SizeLimit,
+    /// All attempts together took longer than allowed.
+    TotalTimeout,
     /// There was no answer to relay.
     Failed,
 }
@@ -218,11 +220,12 @@ impl Ended {
             Self::ReadError => "read_error",
             Self::DurationLimit => "max_stream_duration_ms",
             Self::SizeLimit => "max_response_bytes",
+            Self::TotalTimeout => "total_timeout",
             Self::Failed => "failed",
         }
     }
 
-    /// Whether an answer began and was not finished.
+    /// Whether what was begun was not finished.
     pub const fn is_cut(self) -> bool {
         !matches!(self, Self::Running | Self::Complete | Self::Failed)
     }

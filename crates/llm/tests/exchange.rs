@@ -101,6 +101,7 @@ fn ends_have_names_and_some_are_cuts() {
         (Ended::ReadError, "read_error", true),
         (Ended::DurationLimit, "max_stream_duration_ms", true),
         (Ended::SizeLimit, "max_response_bytes", true),
+        (Ended::TotalTimeout, "total_timeout", true),
         (Ended::Failed, "failed", false),
     ];
     for (ended, name, is_cut) in ends {

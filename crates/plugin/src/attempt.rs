@@ -1,14 +1,22 @@
 //! The record of one upstream call.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One upstream call, AI or plain; `upstream_*` variables list all attempts of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Attempt {
-    /// `host:port` as dialled.
+    /// `host:port` as configured.
     pub address: Arc<str>,
+    /// When it began; `None` where nobody keeps that, or nobody was called.
+    pub start: Option<Instant>,
+    /// The address that was dialled last, or that the kept connection leads to; `None` before the
+    /// name is resolved.
+    pub peer: Option<SocketAddr>,
+    /// Whether a kept connection served.
+    pub pooled: bool,
     /// Host name of the upstream.
     pub host: Arc<str>,
     /// `http` or `https`.
@@ -21,6 +29,8 @@ pub struct Attempt {
     pub connect: Option<Duration>,
     /// Time to the response head.
     pub header: Option<Duration>,
+    /// Time to the first content of a stream; `None` for other answers, and where nobody can tell.
+    pub first_content: Option<Duration>,
     /// Time to the end of the body.
     pub response: Option<Duration>,
     /// Body bytes read from the upstream.
@@ -50,7 +60,7 @@ pub struct AttemptGuard(#[expect(dead_code, reason = "held for its drop")] Box<d
 // === impl Attempt ===
 
 impl Attempt {
-    /// The address as dialled, without port and without the brackets of an IPv6 address.
+    /// The address as configured, without port and without the brackets of an IPv6 address.
     pub fn ip(&self) -> &str {
         let host = self
             .address
@@ -59,7 +69,16 @@ impl Attempt {
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The port as dialled.
+    /// Ends it if nobody has, with the time until now.
+    pub(crate) fn end(&mut self, word: &'static str) {
+        if self.ended.is_empty() {
+            self.ended = word;
+            let elapsed = self.start.map(|start| start.elapsed());
+            self.response = self.response.or(elapsed);
+        }
+    }
+
+    /// The port as configured.
     pub fn port(&self) -> Option<u16> {
         self.address.rsplit_once(':')?.1.parse().ok()
     }

@@ -186,20 +186,40 @@ impl ClientRequest {
 impl Ctx {
     /// Writes how the reply ended into the record; called once, before the log phase.
     ///
-    /// A client that left before there was an answer leaves an exchange that nobody else ends.
+    /// A client that left before there was an answer leaves an exchange, and perhaps an attempt, that
+    /// nobody else ends.
     pub fn close(&mut self, end: End) {
         self.sent.end = Some(end);
         self.sent.duration = self.request.received.elapsed();
-        if let Some(exchange) = &mut self.exchange
-            && exchange.ended == Ended::Running
-        {
-            exchange.ended = match end {
-                End::ClientGone => Ended::ClientGone,
-                End::Complete | End::Cut => Ended::Failed,
-            };
-            exchange.done = true;
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        if exchange.ended != Ended::Running {
+            return;
+        }
+        exchange.ended = match end {
+            End::ClientGone => Ended::ClientGone,
+            End::Complete | End::Cut => Ended::Failed,
+        };
+        exchange.done = true;
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.end(exchange.ended.name());
+            exchange.upstream_response_time_ms = attempt.response.map(whole_millis);
         }
     }
+
+    /// The word for how the AI part of the request ended, of an attempt that failed its own;
+    /// `None` without an AI part.
+    pub fn exchange_end(&self) -> Option<&'static str> {
+        let ended = self.exchange.as_ref()?.ended;
+        let attempt = self.attempts.last().filter(|_| ended == Ended::Failed);
+        let word = attempt.map(|attempt| attempt.ended);
+        Some(word.filter(|word| !word.is_empty()).unwrap_or(ended.name()))
+    }
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 // === impl Sent ===

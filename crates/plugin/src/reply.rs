@@ -75,6 +75,9 @@ pub enum RelayError {
     /// The upstream was silent for longer than its read timeout.
     #[error("the upstream stalled in the middle of its answer")]
     UpstreamStalled,
+    /// The time that all attempts together may take is over.
+    #[error("the time of the exchange is over")]
+    OutOfTime,
     /// A plugin ended the answer.
     #[error("a plugin ended the answer")]
     Refused,

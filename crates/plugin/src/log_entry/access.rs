@@ -24,6 +24,7 @@ pub fn access_line(ctx: &Ctx) -> String {
     write_reply(ctx, &mut line);
     if let Some(exchange) = ctx.exchange.as_deref() {
         write_exchange(exchange, &mut line);
+        line.optional_text("llm_ended", ctx.exchange_end());
     }
     line.text("response_source", ctx.sent.source.name());
     line.optional_text("end", ctx.sent.end.map(crate::End::name));
@@ -90,5 +91,4 @@ fn write_exchange(exchange: &Exchange, line: &mut JsonLine) {
     if let Some(first) = exchange.time_to_first_token_ms {
         line.number("time_to_first_token", first);
     }
-    line.text("llm_ended", exchange.ended.name());
 }

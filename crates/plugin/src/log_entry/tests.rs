@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use llm::Exchange;
 use serde_json::{Value, json};
 
 use super::{Logged, access_line, log_entry};
 use crate::sample::{attempt, exchange, get, with_header};
-use crate::{Consumer, Ctx, End, LogFormat, ReplySource, RouteFacts, hostname};
+use crate::{Attempt, Choice, Consumer, Ctx, End, LogFormat, ReplySource, RouteFacts, hostname};
 
 /// A finished request with every part that a log shows.
 fn finished() -> Ctx {
@@ -169,6 +170,128 @@ fn llm_members_follow_the_switches_of_the_route() {
         json!({"messages": [{"role": "user", "content": "hi"}], "stream": true})
     );
     assert_eq!(payload["llm_response_text"], json!({ "content": "hello" }));
+}
+
+/// Some exchange with these attempts, of a client that left.
+fn left(attempts: impl IntoIterator<Item = Attempt>) -> Ctx {
+    let mut ctx = with_exchange(true, false);
+    ctx.exchange = Some(Box::new(Exchange {
+        log_summaries: true,
+        ..Exchange::default()
+    }));
+    ctx.attempts = attempts.into_iter().collect();
+    ctx.close(End::ClientGone);
+    ctx
+}
+
+fn asked(instance: &str) -> Attempt {
+    Attempt {
+        choice: Some(Choice {
+            instance: instance.into(),
+            reason: "roundrobin",
+        }),
+        address: "api.example:443".into(),
+        ..Attempt::default()
+    }
+}
+
+#[test]
+fn attempts_are_told_with_their_times_where_they_are_known() {
+    let mut ctx = with_exchange(true, false);
+    let received = ctx.request.received;
+    ctx.attempts = [
+        Attempt {
+            address: "-".into(),
+            status: Some(500),
+            ended: "no_host",
+            ..asked("nowhere")
+        },
+        Attempt {
+            start: Some(received),
+            response: Some(Duration::from_millis(4)),
+            status: Some(500),
+            ended: "resolve",
+            fault: "provider",
+            ..asked("unknown")
+        },
+        Attempt {
+            start: Some(received + Duration::from_millis(5)),
+            peer: Some(([192, 0, 2, 1], 443).into()),
+            status: Some(200),
+            connect: Some(Duration::from_micros(3900)),
+            header: Some(Duration::from_millis(20)),
+            first_content: Some(Duration::from_millis(30)),
+            response: Some(Duration::from_millis(40)),
+            ended: "complete",
+            ..asked("a")
+        },
+    ]
+    .into_iter()
+    .collect();
+    let expected = json!([
+        { "instance": "nowhere", "chosen": "roundrobin", "status": 500, "ended": "no_host" },
+        { "instance": "unknown", "chosen": "roundrobin", "address": "api.example:443",
+          "status": 500, "start_time": 1_500_000_000_250_i64, "response_time": 4,
+          "ended": "resolve", "fault": "provider" },
+        { "instance": "a", "chosen": "roundrobin", "address": "192.0.2.1:443", "pooled": false,
+          "status": 200, "start_time": 1_500_000_000_255_i64, "connect_time": 3,
+          "header_time": 20, "first_content_time": 30, "response_time": 40,
+          "ended": "complete" },
+    ]);
+    assert_eq!(entry(&ctx, &Logged::default())["llm_attempts"], expected);
+}
+
+#[test]
+fn an_attempt_that_the_client_left_is_ended_by_that() {
+    let ended = Attempt {
+        ended: "status",
+        response: Some(Duration::from_millis(7)),
+        ..asked("a")
+    };
+    let running = Attempt {
+        start: Some(std::time::Instant::now()),
+        ..asked("b")
+    };
+    let ctx = left([ended.clone(), running]);
+    let found = entry(&ctx, &Logged::default());
+    assert_eq!(found["llm_attempts"][0]["ended"], json!("status"));
+    assert_eq!(found["llm_attempts"][0]["response_time"], json!(7));
+    let last = &found["llm_attempts"][1];
+    assert_eq!(last["ended"], json!("client_disconnect"));
+    assert_eq!(
+        last["response_time"],
+        found["llm_summary"]["upstream_response_time"]
+    );
+    let line: Value = serde_json::from_str(&access_line(&ctx)).unwrap();
+    assert_eq!(line["llm_ended"], json!("client_disconnect"));
+    // Between two attempts nothing is left to be ended.
+    assert_eq!(left([ended]).attempts[0].ended, "status");
+}
+
+#[test]
+fn a_request_that_asked_nobody_has_an_empty_trail() {
+    let found = entry(&left([]), &Logged::default());
+    assert_eq!(found["llm_attempts"], json!([]));
+}
+
+#[test]
+fn a_failed_exchange_is_told_by_the_word_of_its_last_attempt() {
+    let mut ctx = with_exchange(false, false);
+    ctx.attempts.push(Attempt {
+        ended: "first_byte_timeout",
+        ..asked("a")
+    });
+    for (ended, word) in [
+        (llm::Ended::Failed, "first_byte_timeout"),
+        (llm::Ended::TotalTimeout, "total_timeout"),
+    ] {
+        ctx.exchange.as_mut().unwrap().ended = ended;
+        let line: Value = serde_json::from_str(&access_line(&ctx)).unwrap();
+        assert_eq!(line["llm_ended"], json!(word));
+    }
+    ctx.attempts.clear();
+    ctx.exchange.as_mut().unwrap().ended = llm::Ended::Failed;
+    assert_eq!(ctx.exchange_end(), Some("failed"));
 }
 
 #[test]

@@ -84,9 +84,7 @@ pub(super) static ROWS: &[Row] = &[
         let done = ctx.exchange.as_deref()?.done;
         done.then(|| Value::from("true"))
     }),
-    Row::new("llm_ended", |ctx| {
-        Some(Value::from(ctx.exchange.as_deref()?.ended.name()))
-    }),
+    Row::new("llm_ended", |ctx| Some(Value::from(ctx.exchange_end()?))),
 ];
 
 fn text(ctx: &Ctx, read: fn(&Exchange) -> &str) -> Value<'_> {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::value::to_number;
 use super::{Value, Var};
 use crate::sample::{attempt, exchange, get, post, with_header};
-use crate::{Consumer, Ctx, End, ReplySource, RouteFacts};
+use crate::{Choice, Consumer, Ctx, End, ReplySource, RouteFacts};
 
 /// The value as text; `(none)` without one.
 fn text(ctx: &Ctx, name: &str) -> String {
@@ -201,16 +201,27 @@ fn upstream_variables_list_all_attempts() {
     ctx.attempts.push(attempt("10.0.0.1:443", 500, 1500));
     let mut second = attempt("[2001:db8::1]:8443", 200, 20);
     second.response = None;
+    second.connect = None;
+    second.first_content = Some(Duration::from_millis(15));
+    second.ended = "complete";
+    second.choice = Some(Choice {
+        instance: "b".into(),
+        reason: "fallback",
+    });
     ctx.attempts.push(second);
     expect(
         &ctx,
         &[
             ("upstream_addr", "10.0.0.1:443, [2001:db8::1]:8443"),
             ("upstream_status", "500, 200"),
-            ("upstream_connect_time", "0.003, 0.003"),
+            ("upstream_connect_time", "0.003, -"),
             ("upstream_header_time", "-, -"),
+            ("upstream_first_content_time", "-, 0.015"),
             ("upstream_response_time", "1.500, -"),
             ("upstream_response_length", "77, 77"),
+            ("upstream_instance", "-, b"),
+            ("upstream_chosen", "-, fallback"),
+            ("upstream_ended", "-, complete"),
             ("upstream_host", "api.example"),
             ("upstream_scheme", "https"),
             ("upstream_uri", "/v1/chat"),

@@ -24,12 +24,32 @@ pub(super) static ROWS: &[Row] = &[
     Row::new("upstream_header_time", |ctx| {
         each(ctx, |attempt, out| time(attempt.header, out))
     }),
+    Row::new("upstream_first_content_time", |ctx| {
+        each(ctx, |attempt, out| time(attempt.first_content, out))
+    }),
     Row::new("upstream_response_time", response_times),
     Row::new("upstream_response_length", |ctx| {
         each(ctx, |attempt, out| _ = write!(out, "{}", attempt.length))
     }),
     Row::new("upstream_bytes_received", |ctx| {
         each(ctx, |attempt, out| _ = write!(out, "{}", attempt.length))
+    }),
+    Row::new("upstream_instance", |ctx| {
+        let name = |attempt: &Attempt, out: &mut String| {
+            let choice = attempt.choice.as_ref();
+            word(choice.map_or("", |choice| &choice.instance), out);
+        };
+        each(ctx, name)
+    }),
+    Row::new("upstream_chosen", |ctx| {
+        let reason = |attempt: &Attempt, out: &mut String| {
+            let choice = attempt.choice.as_ref();
+            word(choice.map_or("", |choice| choice.reason), out);
+        };
+        each(ctx, reason)
+    }),
+    Row::new("upstream_ended", |ctx| {
+        each(ctx, |attempt, out| word(attempt.ended, out))
     }),
     Row::new("upstream_host", |ctx| {
         Some(Value::from(&*ctx.attempts.last()?.host))
@@ -67,6 +87,10 @@ fn each(ctx: &Ctx, write: fn(&Attempt, &mut String)) -> Option<Value<'_>> {
         write(attempt, &mut out);
     }
     Some(Value::Text(out.into()))
+}
+
+fn word(word: &str, out: &mut String) {
+    out.push_str(if word.is_empty() { "-" } else { word });
 }
 
 fn time(duration: Option<Duration>, out: &mut String) {

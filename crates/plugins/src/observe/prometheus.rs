@@ -7,12 +7,15 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Once;
+use std::time::Duration;
 
-use plugin::{AttemptGuard, ConfigError, Ctx, Host, Phases, Plugin, Var};
+use plugin::{AttemptGuard, ConfigError, Ctx, Host, OnLack, Phases, Plugin, Var};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use telemetry::metrics::{HttpObservation, LlmObservation, Metrics, Traffic};
+use telemetry::metrics::{
+    AttemptObservation, AttemptTimes, HttpObservation, LlmObservation, Metrics, Traffic, Variable,
+};
 use telemetry::names::Metric;
 
 /// Observes requests and the attempts of AI requests.
@@ -51,6 +54,7 @@ impl Plugin for Prometheus {
     const PRIORITY: i32 = 500;
     const VERSION: f64 = 0.2;
     const PHASES: Phases = Phases::LOG.and(Phases::ATTEMPT);
+    const ON_LACK: OnLack = OnLack::Skip;
     type Config = Config;
 
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {
@@ -101,8 +105,8 @@ impl Plugin for Prometheus {
         self.metrics.http(&HttpObservation {
             status,
             source: ctx.sent.source.name(),
-            request_ms: ctx.elapsed().as_secs_f64() * 1000.0,
-            upstream_ms: ctx.upstream_time().map(|time| time.as_secs_f64() * 1000.0),
+            request_ms: as_milliseconds(ctx.elapsed()),
+            upstream_ms: ctx.upstream_time().map(as_milliseconds),
             ingress_bytes: ctx.request_length(),
             egress_bytes: ctx.reply_length(),
             variable: &variable,
@@ -111,6 +115,7 @@ impl Plugin for Prometheus {
         let Some(exchange) = ctx.exchange.as_deref() else {
             return;
         };
+        self.observe_attempts(ctx, &traffic, &variable);
         // An answer came, and the client was not told that it failed.
         let first = exchange.time_to_first_token_ms.filter(|_| status < 400);
         self.metrics.llm(&LlmObservation {
@@ -136,6 +141,35 @@ impl Prometheus {
     fn set_labels(&self) {
         self.labels_are_set
             .call_once(|| self.metrics.set_disabled_labels(&self.disabled_labels));
+    }
+
+    /// Counts the attempts of an AI request, and the request by how all of them together ended.
+    fn observe_attempts(&self, ctx: &Ctx, traffic: &Traffic<'_>, variable: &Variable<'_>) {
+        for attempt in &ctx.attempts {
+            let Some(choice) = &attempt.choice else {
+                continue;
+            };
+            let asked = Traffic {
+                node: &choice.instance,
+                ..*traffic
+            };
+            self.metrics.llm_attempt(&AttemptObservation {
+                traffic: &asked,
+                chosen: choice.reason,
+                status: attempt.status,
+                ended: attempt.ended,
+                fault: attempt.fault,
+                times: AttemptTimes {
+                    connect_ms: attempt.connect.map(as_milliseconds),
+                    header_ms: attempt.header.map(as_milliseconds),
+                    first_content_ms: attempt.first_content.map(as_milliseconds),
+                    total_ms: attempt.response.map(as_milliseconds),
+                },
+                variable,
+            });
+        }
+        let ended = ctx.exchange_end().unwrap_or_default();
+        self.metrics.llm_exchange(traffic, ended, variable);
     }
 
     fn traffic<'a>(&self, ctx: &'a Ctx) -> Traffic<'a> {
@@ -181,6 +215,10 @@ impl Prometheus {
 )]
 fn milliseconds(count: u64) -> f64 {
     count as f64
+}
+
+fn as_milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 /// The metadata's schema, with the metrics and labels that there are.

@@ -91,6 +91,18 @@ impl Edits {
         self.list.iter().any(|edit| edit.name.as_str() == name)
     }
 
+    /// The text that this member will have whatever the body says, if there is such a text.
+    pub fn forced(&self, name: &str) -> Option<&[u8]> {
+        let mut changes = self.list.iter().rev();
+        match &changes.find(|edit| edit.name.as_str() == name)?.change {
+            Change::Set(text) => Some(text),
+            Change::Merge { patch, force: true } if Raw::trusted(patch).kind() != Kind::Object => {
+                Some(patch)
+            }
+            Change::Merge { .. } | Change::Remove => None,
+        }
+    }
+
     /// Writes a member, whether or not it is there. `value` is JSON text.
     pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Bytes>) {
         self.push(name, Change::Set(trimmed(&value.into())));

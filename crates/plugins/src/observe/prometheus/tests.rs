@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use llm::{Exchange, Usage};
-use plugin::{Attempt, Chain, Ctx, End, ReplySource};
+use llm::{Ended, Exchange, Usage};
+use plugin::{Attempt, Chain, Choice, Ctx, End, ReplySource};
 use serde_json::{Value, json};
 use telemetry::metrics::{Metrics, Settings};
 
@@ -167,6 +167,94 @@ fn attempts_of_ai_requests_are_active_until_they_end() {
     drop(guards);
     expect(&house.metrics, &[&gauge(0)]);
     assert!(chain.attempt(&mut finished(200)).is_empty());
+}
+
+#[test]
+fn every_attempt_is_counted_and_the_exchange_by_how_it_ended() {
+    let house = House::default();
+    let chain = house.chain("prometheus", &json!({}));
+    let attempt = |instance: &str, reason, status, ended, fault| Attempt {
+        choice: Some(Choice {
+            instance: instance.into(),
+            reason,
+        }),
+        status,
+        ended,
+        fault,
+        response: Some(Duration::from_millis(40)),
+        ..Attempt::default()
+    };
+    let mut ctx = with_exchange(504, true);
+    ctx.attempts.extend([
+        attempt(
+            "spare",
+            "roundrobin",
+            Some(504),
+            "connect_timeout",
+            "provider",
+        ),
+        Attempt {
+            connect: Some(Duration::from_millis(4)),
+            header: Some(Duration::from_millis(8)),
+            ..attempt(
+                "primary",
+                "fallback",
+                Some(200),
+                "first_content_timeout",
+                "provider",
+            )
+        },
+    ]);
+    ctx.exchange.as_mut().unwrap().ended = Ended::Failed;
+    log(std::slice::from_ref(&chain), ctx);
+    let mut late = with_exchange(504, true);
+    late.attempts.push(attempt(
+        "primary",
+        "single",
+        Some(503),
+        "status",
+        "provider",
+    ));
+    late.exchange.as_mut().unwrap().ended = Ended::TotalTimeout;
+    log(&[chain.clone()], late);
+    // An AI request whose client was refused before anybody was asked.
+    let mut refused = with_exchange(400, true);
+    refused.exchange.as_mut().unwrap().ended = Ended::Failed;
+    log(&[chain], refused);
+    let ids = "route_id=\"r1\",service_id=\"s1\"";
+    expect(
+        &house.metrics,
+        &[
+            &format!(
+                "apisix_llm_attempts_total{{{ids},node=\"spare\",chosen=\"roundrobin\",\
+                 status=\"504\",ended=\"connect_timeout\",fault=\"provider\"}} 1"
+            ),
+            &format!(
+                "apisix_llm_attempts_total{{{ids},node=\"primary\",chosen=\"fallback\",\
+                 status=\"200\",ended=\"first_content_timeout\",fault=\"provider\"}} 1"
+            ),
+            &format!(
+                "apisix_llm_attempt_latency_sum{{type=\"total\",{ids},node=\"spare\",\
+                 ended=\"connect_timeout\"}} 40.0"
+            ),
+            &format!(
+                "apisix_llm_attempt_latency_sum{{type=\"connect\",{ids},node=\"primary\",\
+                 ended=\"first_content_timeout\"}} 4.0"
+            ),
+            &format!(
+                "apisix_llm_attempt_latency_sum{{type=\"header\",{ids},node=\"primary\",\
+                 ended=\"first_content_timeout\"}} 8.0"
+            ),
+            &format!(
+                "apisix_llm_exchanges_total{{{ids},node=\"primary\",\
+                 ended=\"first_content_timeout\"}} 1"
+            ),
+            &format!(
+                "apisix_llm_exchanges_total{{{ids},node=\"primary\",ended=\"total_timeout\"}} 1"
+            ),
+            &format!("apisix_llm_exchanges_total{{{ids},node=\"primary\",ended=\"failed\"}} 1"),
+        ],
+    );
 }
 
 #[test]

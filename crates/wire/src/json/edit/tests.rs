@@ -181,3 +181,21 @@ fn an_edit_list_is_extended_by_another() {
     assert!(edits.touches("model") && !edits.touches("messages"));
     assert_eq!(edits.apply(&scan("{}")), r#"{"model":"b"}"#);
 }
+
+#[test]
+fn a_text_is_forced_by_the_last_change_only() {
+    let mut edits = Edits::new();
+    assert_eq!(edits.forced("stream"), None);
+    edits.set("stream", " true ");
+    edits.set("other", "1");
+    assert_eq!(edits.forced("stream"), Some(&b"true"[..]));
+    edits.merge("stream", "false", true);
+    assert_eq!(edits.forced("stream"), Some(&b"false"[..]));
+    edits.merge("stream", "true", false);
+    assert_eq!(edits.forced("stream"), None);
+    edits.set("stream", "true");
+    edits.remove("stream");
+    assert_eq!(edits.forced("stream"), None);
+    edits.merge("other", r#"{"a":1}"#, true);
+    assert_eq!(edits.forced("other"), None);
+}
