@@ -1,6 +1,6 @@
-"""Serves a model with llama.cpp's own HTTP server, on a port the kernel chooses.
+"""Serves a model with llama.cpp's own HTTP server; at port 0, on one that the kernel chooses.
 
-usage: llama_server.py MODEL.gguf
+usage: llama_server.py MODEL.gguf PORT
 """
 
 import sys
@@ -11,7 +11,7 @@ import xllamacpp
 parameters = xllamacpp.CommonParams()
 parameters.model.path = sys.argv[1]
 parameters.hostnames = ["127.0.0.1"]
-parameters.port = 0
+parameters.port = int(sys.argv[2])
 parameters.n_parallel = 4
 parameters.n_ctx = 2048 * parameters.n_parallel
 parameters.n_predict = 64

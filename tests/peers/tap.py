@@ -1,10 +1,37 @@
 """A byte-exact relay between the gateway and an upstream, with faults and a record of closes."""
 
 import contextlib
+import re
 import socket
 import struct
 import threading
 import time
+
+
+# Where an answer is held or cut: functions of the bytes that came so far, None while it is not known.
+
+SAYS = re.compile(rb'"content":"[^"]|"delta":"[^"]|"text_delta"')
+
+
+def in_body(answer):
+    """A few bytes into the body."""
+    head = answer.find(b"\r\n\r\n")
+    return None if head < 0 else head + 24
+
+
+def before_content(answer):
+    """Before the first event that says something."""
+    return _first_event(answer, re.Match.start)
+
+
+def after_content(answer):
+    """After the first event that says something."""
+    return _first_event(answer, re.Match.end)
+
+
+def _first_event(answer, side):
+    events = re.finditer(rb"(?:event: [^\n]*\n)?data: [^\n]*\n\n", answer)
+    return next((side(event) for event in events if SAYS.search(event[0])), None)
 
 
 class Link:
@@ -13,6 +40,7 @@ class Link:
     def __init__(self, near):
         self.near = near
         self.received = b""
+        self.answer = b""
         self.sent = 0
         self.asked = threading.Event()
         self.answered = threading.Event()
@@ -30,14 +58,18 @@ class Tap:
     """Listens on a port the kernel chooses and relays to `target`.
 
     `hold_after` is the number of response bytes per connection after which nothing more is passed
-    on (0: no answer at all), `cut_after` the number after which the connection is reset.
+    on (0: no answer at all), `cut_after` the number after which the connection is reset,
+    `end_after` the number after which it is closed in good order. Each may be a place, too: a
+    function of the answer so far. With `deny` a connection is reset once it is there.
     """
 
-    def __init__(self, target, hold_after=None, cut_after=None):
+    def __init__(self, target, hold_after=None, cut_after=None, end_after=None, deny=False):
         host, port = target.removeprefix("http://").split(":")
         self.target = (host, int(port))
         self.hold_after = hold_after
         self.cut_after = cut_after
+        self.end_after = end_after
+        self.deny = deny
         self.links = []
         self.opened = threading.Condition()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -64,6 +96,9 @@ class Tap:
                 near, _ = self.listener.accept()
             except OSError:
                 return
+            if self.deny:
+                reset(near)
+                continue
             near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             far = socket.create_connection(self.target)
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -89,16 +124,24 @@ class Tap:
     def _down(self, link, far):
         try:
             while data := far.recv(65536):
-                if self.cut_after is not None and link.sent + len(data) >= self.cut_after:
-                    self._pass(link, data[: self.cut_after - link.sent])
-                    reset(link.near)
+                link.answer += data
+                place, act = self._fault(link.answer)
+                self._pass(link, link.answer[link.sent : place])
+                if place is not None and act:
+                    act(link.near)
                     return
-                if self.hold_after is not None:
-                    data = data[: max(0, self.hold_after - link.sent)]
-                self._pass(link, data)
             link.near.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+
+    def _fault(self, answer):
+        """How many bytes may pass, None for all of them; and what happens when they have."""
+        faults = [(self.cut_after, reset), (self.end_after, end), (self.hold_after, None)]
+        for after, act in faults:
+            place = after(answer) if callable(after) else after
+            if place is not None and (place <= len(answer) or not act):
+                return place, act
+        return None, None
 
     @staticmethod
     def _pass(link, data):
@@ -114,4 +157,10 @@ def reset(connection):
     # A thread that still reads would keep the socket open past `close`.
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RD)
+    connection.close()
+
+
+def end(connection):
+    """Closes a connection in good order: FIN."""
+    connection.shutdown(socket.SHUT_RDWR)
     connection.close()

@@ -1,25 +1,30 @@
-"""Several real servers behind one route, one of them killed and started again under load."""
+"""Two real servers behind one route, killed and started again under load."""
 
-import concurrent.futures
 import contextlib
-import itertools
-import json
-import threading
+import signal
 
 import pytest
-from conftest import LOGGED, stopped
+from conftest import stopped
 from gateway import fetch
 from process import wait_until
 from raw_client import RawClient
-from upstreams import Aimock
+from several import (
+    BODY,
+    CHAT,
+    PATIENT,
+    STREAM,
+    Load,
+    all_idle,
+    busy,
+    first,
+    in_flight,
+    instance,
+    multi_route,
+    trails,
+    trails_of,
+)
+from upstreams import Aimock, Llama
 
-CHAT = "/v1/chat/completions"
-BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
-STREAM = {**BODY, "stream": True}
-STRATEGY = ["http_429", "http_5xx"]
-PACE = 0.050
-# A server that is down is asked first by every request, as APISIX does it.
-PATIENT = {"breaker": {"enabled": False}}
 CHECKED = {
     "checks": {
         "active": {
@@ -31,163 +36,120 @@ CHECKED = {
     }
 }
 QUICK_BREAKER = {"breaker": {"open_ms": 300, "max_open_ms": 300}}
+ANY = {"fallback_strategy": "instance_health_and_rate_limiting"}
+ONLY_5XX = {"fallback_strategy": "http_5xx"}
+LISTED = {"fallback_strategy": ["rate_limiting", "http_429", "http_5xx"]}
+# A server that cannot be reached counts as 500, one that is silent as 504.
+BY_STATUS = {"fallback_strategy": None, "fallback_http_statuses": [500, 503, 504]}
+# Whoever ends, and whoever is left meanwhile.
+AIMOCK, LLAMA = ("aimock", "llama"), ("llama", "aimock")
+KILL, TERM = signal.SIGKILL, signal.SIGTERM
 
 
-def instance(name, upstream, priority=0, **more):
-    """One instance of an OpenAI upstream."""
-    return {
-        "name": name,
-        "provider": "openai",
-        "weight": 1,
-        "priority": priority,
-        "auth": {"header": {"authorization": "Bearer upstream-key"}},
-        "override": {"endpoint": upstream},
-        **more,
-    }
+class Servers(contextlib.ExitStack):
+    """Both real servers, each on a port that it keeps over its restarts."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+        self.kinds = {"aimock": Aimock, "llama": Llama}
+        self.running = {}
+        self.lives = 0
+        for name in self.kinds:
+            self.start(name)
+
+    def start(self, name):
+        """Starts one of them, where it was before."""
+        before = self.running.get(name)
+        more = {"port": before.port} if before else {}
+        if name == "aimock":
+            more["delay_ms"] = 20
+        self.lives += 1
+        process = self.kinds[name](self.folder, f"{name}-{self.lives}", **more)
+        self.running[name] = self.enter_context(stopped(process))
+
+    @contextlib.contextmanager
+    def ended(self, name, number):
+        """Ends one of them by this signal, by force when the time for good order is over."""
+        process = self.running[name]
+        process.signal(number)
+        yield
+        if process.running():
+            process.kill()
+        process.wait()
+        self.start(name)
 
 
-def multi_route(instances, log=None, **fields):
-    """A route over these instances, whose attempts are logged."""
-    proxy = {"instances": instances, "fallback_strategy": STRATEGY, **fields}
-    plugins = {"ai-proxy-multi": {**proxy, "logging": {"summaries": True}}, **LOGGED}
-    if log:
-        plugins["file-logger"] = {"path": str(log)}
-    return {"routes": [{"id": "ai", "uri": "/v1/*", "plugins": plugins}]}
+@pytest.fixture
+def servers(tmp_path):
+    """The two servers of a test's own; all their lives are ended after it."""
+    with Servers(tmp_path) as both:
+        yield both
 
 
-def in_flight(gateway):
-    """The gauge of exchanges in flight, its samples by their labels."""
-    name = "apisix_llm_active_connections{"
-    lines = [line for line in gateway.exposition().splitlines() if line.startswith(name)]
-    return {labels: float(value) for labels, value in (line.rsplit(" ", 1) for line in lines)}
-
-
-def busy(gateway):
-    """The labels of those samples that are not zero."""
-    return [labels for labels, value in in_flight(gateway).items() if value]
-
-
-def all_idle(gateway, *instances):
-    """Waits until the gauge of each of these instances is there, and that of everyone zero."""
-
-    def idle():
-        gauges = in_flight(gateway)
-        known = all(any(f'"{one}"' in labels for labels in gauges) for one in instances)
-        return known and not any(gauges.values())
-
-    wait_until(idle, f"the gauges of {instances} to be zero")
-
-
-class Load:
-    """Twenty requests per second, every other one a stream, until it is told to stop."""
-
-    def __init__(self, gateway):
-        self.gateway = gateway
-        self.faults = []
-        self.answered = 0
-        self.ending = threading.Event()
-        self.pool = concurrent.futures.ThreadPoolExecutor(16)
-        self.pacer = threading.Thread(target=self._pace)
-        self.pacer.start()
-
-    def more(self, count):
-        """Waits for this many further answers."""
-        wanted = self.answered + count
-        wait_until(lambda: self.answered >= wanted, f"{count} further answers")
-
-    def end(self):
-        """Sends no more, and waits for the answers to all that was sent."""
-        self.ending.set()
-        self.pacer.join()
-        self.pool.shutdown()
-
-    def _pace(self):
-        for body in itertools.cycle([BODY, STREAM]):
-            if self.ending.wait(PACE):
-                return
-            self.pool.submit(self._ask, body)
-
-    def _ask(self, body):
-        fault = None
-        try:
-            (ask_stream if body is STREAM else ask_json)(self.gateway)
-        except Exception as error:  # the test fails with all of them
-            fault = repr(error)
-        if fault:
-            self.faults.append(fault)
-        self.answered += 1
-
-
-def ask_json(gateway):
-    """One answer in one piece, which must be whole."""
-    status, _, text = fetch("POST", gateway.url + CHAT, BODY)
-    assert status == 200, (status, text)
-    assert "content" in json.loads(text)["choices"][0]["message"]
-
-
-def ask_stream(gateway):
-    """One stream, which must be whole unless it was cut after its first content."""
-    client = RawClient(gateway.proxy, CHAT, STREAM)
-    with contextlib.closing(client.connection):
-        with contextlib.suppress(ConnectionResetError):
-            while b"data: [DONE]" not in client.received:
-                data = client.connection.recv(65536)
-                if not data:
-                    break
-                client.received += data
-    whole = b"data: [DONE]" in client.received
-    begun = b'"content":"' in client.received.replace(b'"content":""', b"")
-    assert client.received.startswith(b"HTTP/1.1 200"), client.received
-    assert whole or begun, client.received
-
-
-def trails(log):
-    """The attempts of every request that was logged."""
-    lines = log.read_text().splitlines() if log.exists() else []
-    return [json.loads(line).get("llm_attempts") or [] for line in lines]
-
-
-def first(trail):
-    """Whoever answered at once."""
-    return trail[0]["instance"] if len(trail) == 1 else None
-
-
-VARIANTS = {"plain": PATIENT, "breaker": QUICK_BREAKER, "checks": CHECKED}
-
-
-@pytest.mark.parametrize("more", VARIANTS.values(), ids=VARIANTS.keys())
-def test_nobody_notices_a_server_that_is_killed_and_comes_back(start, tmp_path, llama, more):
+@pytest.mark.parametrize(
+    ("ended", "number", "strategy", "more"),
+    [
+        pytest.param([AIMOCK], KILL, ANY, PATIENT, id="aimock-killed"),
+        pytest.param([LLAMA], KILL, ONLY_5XX, PATIENT, id="llama-killed"),
+        pytest.param([AIMOCK], TERM, LISTED, QUICK_BREAKER, id="aimock-stopped-breakers"),
+        pytest.param([LLAMA], TERM, BY_STATUS, QUICK_BREAKER, id="llama-stopped-breakers"),
+        pytest.param([AIMOCK], TERM, BY_STATUS, CHECKED, id="aimock-stopped-checks"),
+        pytest.param([LLAMA], KILL, LISTED, CHECKED, id="llama-killed-checks"),
+        pytest.param([AIMOCK, LLAMA], KILL, ANY, CHECKED, id="in-turn-checks"),
+        pytest.param(
+            [AIMOCK, LLAMA, AIMOCK, LLAMA], KILL, LISTED, QUICK_BREAKER, id="in-turn-breakers"
+        ),
+        pytest.param([LLAMA, AIMOCK], TERM, ONLY_5XX, PATIENT | CHECKED, id="in-turn-stopped"),
+    ],
+)
+def test_nobody_notices_that_a_server_ends_and_comes_back(
+    start, servers, tmp_path, ended, number, strategy, more
+):
     log = tmp_path / "requests.log"
-    with contextlib.ExitStack() as stack:
-        main = stack.enter_context(stopped(Aimock(tmp_path, "main", delay_ms=20)))
-        port = int(main.url.rsplit(":", 1)[1])
-        instances = [instance("main", main.url, 1, **more), instance("spare", llama.url)]
-        gateway = start(multi_route(instances, log))
-        load = Load(gateway)
-        stack.callback(load.end)
-        load.more(20)
-        main.kill()
-        wait_until(lambda: "spare" in str(trails(log)), "the spare server to be asked")
-        load.more(20)
-        lived = len(trails(log))
-        again = Aimock(tmp_path, "main-again", delay_ms=20, port=port)
-        stack.enter_context(stopped(again))
+    instances = [instance(name, server.url, **more) for name, server in servers.running.items()]
+    strategy = {name: value for name, value in strategy.items() if value}
+    fields = {"fallback_strategy": [], **strategy}
+    gateway = start(multi_route(instances, log, **fields))
+    with contextlib.closing(Load(gateway)) as load:
+        for name, other in ended:
+            load.more(20)
+            with servers.ended(name, number):
+                before = len(trails(log))
+                some(log, before, 20, answered_by, other)
+            before = len(trails(log))
+            some(log, before, 5, first, name)
 
-        def returned():
-            return sum(first(trail) == "main" for trail in trails(log)[lived:]) >= 20
+    assert load.faults == []
+    told = trails_of(log, load.answered)
+    assert len(told) == load.answered
+    assert sum(trail[-1]["ended"] != "complete" for trail in told) == load.cut
+    for trail in told:
+        # Whoever is out is missed once by a request, and the other answers it.
+        assert len({attempt["instance"] for attempt in trail}) == len(trail) <= 2, trail
+        assert trail[-1]["status"] == 200
+    fallbacks = [trail for trail in told if len(trail) == 2]
+    for missed, answered in fallbacks:
+        # A server that is starting may say 503.
+        assert missed["ended"] in ("connect", "cut") or missed["status"] == 503, missed
+        assert answered["chosen"] == "fallback", answered
+    missed = {trail[0]["instance"] for trail in fallbacks}
+    assert missed == {name for name, _ in ended} or "checks" in more
+    all_idle(gateway, "aimock", "llama")
 
-        wait_until(returned, "the restarted server to be asked again")
-        load.end()
 
-        assert load.faults == []
-        fallbacks = [trail for trail in trails(log) if len(trail) == 2]
-        assert fallbacks
-        for failed, answered in fallbacks:
-            assert (failed["instance"], answered["instance"]) == ("main", "spare")
-            assert failed["ended"] != "complete"
-            assert (answered["chosen"], answered["status"]) == ("fallback", 200)
-        wait_until(lambda: len(trails(log)) == load.answered, "every request to be logged")
-        all_idle(gateway, "main", "spare")
+def answered_by(trail):
+    """Whoever gave the whole answer in the end."""
+    return trail[-1]["instance"] if trail[-1]["ended"] == "complete" else None
+
+
+def some(log, before, count, found, name):
+    """Waits for this many requests after those `before` whose trail gives this name."""
+
+    def told():
+        return sum(found(trail) == name for trail in trails(log)[before:]) >= count
+
+    wait_until(told, f"{name} to answer {count} requests")
 
 
 def test_gauges_are_exact_after_fallbacks_failures_and_clients_that_leave(start, tap, aimock):

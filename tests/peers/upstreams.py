@@ -20,6 +20,7 @@ class Aimock(Process):
         command += ["--chunk-size", "8", "--latency", delay_ms]
         super().__init__(command, folder, name)
         self.url = self.wait_for(r"listening on (http://127\.0\.0\.1:\d+)").group(1)
+        self.port = int(self.url.rsplit(":", 1)[1])
 
     def last(self, path):
         """The journal's last request to `path`: what really arrived."""
@@ -32,9 +33,11 @@ class Aimock(Process):
 class Llama(Process):
     """llama.cpp's server with a tiny random model: real tokens, real usage."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, name="llama", port=0):
         python = os.environ["PEERS_PYTHON"]
         model = folder / "tiny.gguf"
-        subprocess.run([python, HERE / "tiny_gguf.py", model], check=True, timeout=120)
-        super().__init__([python, HERE / "llama_server.py", model], folder, "llama")
+        if not model.exists():
+            subprocess.run([python, HERE / "tiny_gguf.py", model], check=True, timeout=120)
+        super().__init__([python, HERE / "llama_server.py", model, port], folder, name)
         self.url = self.wait_for(r"serving (http://127\.0\.0\.1:\d+)", seconds=120).group(1)
+        self.port = int(self.url.rsplit(":", 1)[1])
