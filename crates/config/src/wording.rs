@@ -164,19 +164,16 @@ fn declare_no_members(schema: &mut Value) {
 
 /// Whether an error is that a reference to a secret is not yet the word that it stands for.
 fn blames_reference(error: &ValidationError<'_>) -> bool {
-    let is_word = error.instance().as_str().is_some_and(is_reference);
-    is_word
-        && match error.kind() {
-            ValidationErrorKind::Enum { .. }
-            | ValidationErrorKind::Constant { .. }
-            | ValidationErrorKind::Format { .. } => true,
-            ValidationErrorKind::AnyOf { context }
-            | ValidationErrorKind::OneOfNotValid { context } => {
-                let mut branches = context.iter();
-                branches.any(|errors| errors.iter().all(blames_reference))
-            }
-            _ => false,
+    match error.kind() {
+        ValidationErrorKind::Enum { .. }
+        | ValidationErrorKind::Constant { .. }
+        | ValidationErrorKind::Format { .. } => error.instance().as_str().is_some_and(is_reference),
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            let mut branches = context.iter();
+            branches.any(|errors| errors.iter().all(blames_reference))
         }
+        _ => false,
+    }
 }
 
 fn is_listen_address(text: &str) -> bool {

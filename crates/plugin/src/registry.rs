@@ -64,6 +64,8 @@ pub enum PluginFault {
         pointer: String,
         /// What was expected, what was found.
         detail: String,
+        /// Further faults of the same configuration.
+        others: Vec<Self>,
     },
 }
 
@@ -363,10 +365,12 @@ fn link(entry: &Entry, config: &Value, host: &Host<'_>) -> Result<Link, ConfigEr
 }
 
 fn broken(name: &str, error: CheckError) -> PluginFault {
+    let others = error.others.into_iter();
     PluginFault::Invalid {
         name: name.to_owned(),
         pointer: error.pointer,
         detail: error.message,
+        others: others.map(|other| broken(name, other)).collect(),
     }
 }
 
@@ -375,5 +379,6 @@ fn refused(name: &str, error: ConfigError) -> PluginFault {
         name: name.to_owned(),
         pointer: error.pointer,
         detail: error.message,
+        others: Vec::new(),
     }
 }

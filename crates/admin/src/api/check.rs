@@ -144,6 +144,7 @@ fn refuse(fault: PluginFault, schema: Option<&Value>, config: &Value) -> Refusal
             name,
             pointer,
             detail,
+            ..
         } => (name, pointer, detail),
     };
     let validator = schema.and_then(|schema| Validator::new(schema).ok());

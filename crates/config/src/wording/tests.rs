@@ -244,17 +244,49 @@ fn secret_references_pass_the_rules_for_strings_wherever_they_stand() {
         "$secret://vault/1/a/b",
         "$env://KEY",
         "$ENV://KEY",
-        "$Secret://aws/1/k",
+        "$secret://aws/1/k",
     ] {
         let document = json!({ "x": reference, "list": [reference], "either": reference });
         assert_eq!(message(&schema, &document), "accepted");
     }
-    assert_ne!(message(&schema, &json!({ "x": "env://KEY" })), "accepted");
+    for other in ["env://KEY", "$Secret://aws/1/k", "x $env://KEY"] {
+        assert_ne!(message(&schema, &json!({ "x": other })), "accepted");
+    }
     let number = json!({ "type": "integer" });
     assert_eq!(
         message(&number, &json!("$env://KEY")),
         "wrong type: expected integer, got string",
         "only the rules for strings are passed"
+    );
+}
+
+#[test]
+fn references_may_stand_for_words_and_formats_where_they_get_values_later() {
+    let word = json!({ "enum": ["a", "b"] });
+    let schema = json!({ "properties": {
+        "word": word,
+        "format": { "type": "string", "format": "ipv4" },
+        "either": { "anyOf": [word, { "type": "array", "items": word }] },
+        "one": { "oneOf": [{ "type": "integer" }, word] },
+        "number": { "type": "integer" },
+    } });
+    let validator = Validator::new(&schema).expect("a schema that compiles");
+    let later = |document: &Value| {
+        let outcome = validator.check_unresolved(document);
+        outcome.err().map(|error| error.all().count())
+    };
+    for name in ["word", "format", "either", "one"] {
+        for reference in ["$env://KEY", "$secret://vault/1/a/b"] {
+            let document = json!({ name: reference });
+            assert_eq!(later(&document), None, "{name}");
+            assert!(validator.check(&document).is_err(), "{name}");
+        }
+        assert_eq!(later(&json!({ name: "c" })), Some(1), "{name}");
+    }
+    assert_eq!(later(&json!({ "either": ["$env://KEY", "b"] })), None);
+    assert_eq!(
+        later(&json!({ "number": "$env://KEY", "word": "$env://KEY" })),
+        Some(1)
     );
 }
 

@@ -90,10 +90,14 @@ fn all_same<T>(one: &Items<T>, other: &Items<T>) -> bool {
 
 impl Report {
     /// Notes a fault, unless the same part of the same item has been noted.
-    pub(super) fn add(&mut self, fault: Fault, outcome: Outcome) {
+    pub(super) fn add(&mut self, mut fault: Fault, outcome: Outcome) {
+        let others = std::mem::take(&mut fault.others);
         let place = (Arc::clone(&fault.key), fault.pointer.clone());
         if self.told.insert(place) {
             self.faults.push(fault.reported(outcome));
+        }
+        for other in others {
+            self.add(other, outcome);
         }
     }
 }

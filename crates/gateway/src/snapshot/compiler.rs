@@ -45,6 +45,8 @@ pub(super) struct Fault {
     pub(super) key: Arc<str>,
     pub(super) pointer: String,
     pub(super) message: String,
+    /// Further faults of the same part.
+    pub(super) others: Vec<Self>,
 }
 
 // === impl Compiler ===
@@ -231,18 +233,28 @@ impl Fault {
             key: Arc::clone(key),
             pointer: pointer.to_owned(),
             message: message.into(),
+            others: Vec::new(),
         }
     }
 
     fn of_plugin(key: &Arc<str>, name: &str, fault: PluginFault) -> Self {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        let (pointer, message) = match fault {
+        let place = config::fault::pointer_to(["plugins", name]);
+        match fault {
             PluginFault::Invalid {
-                pointer, detail, ..
-            } => (pointer, detail),
-            unknown @ PluginFault::Unknown { .. } => (String::new(), unknown.to_string()),
-        };
-        Self::new(key, &format!("/plugins/{name}{pointer}"), message)
+                pointer,
+                detail,
+                others,
+                ..
+            } => {
+                let others = others.into_iter();
+                let others = others.map(|other| Self::of_plugin(key, name, other));
+                Self {
+                    others: others.collect(),
+                    ..Self::new(key, &format!("{place}{pointer}"), detail)
+                }
+            }
+            unknown @ PluginFault::Unknown { .. } => Self::new(key, &place, unknown.to_string()),
+        }
     }
 
     fn of_lack((key, name): &(Arc<str>, Arc<str>), lack: &Lack) -> Self {

@@ -11,10 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use config::fault::{dotted, pointer_to, segments};
-use config::secret::{
-    environment_value, is_environment_reference, is_manager_reference, is_reference,
-    resembles_reference,
-};
+use config::secret::{is_environment_reference, is_reference, resembles_reference};
 use serde_json::Value;
 
 use super::PluginFault;
@@ -107,13 +104,7 @@ impl Reference<'_> {
 
     /// What it refers to.
     fn value(&self, environment: &Environment) -> Result<String, Lack> {
-        let value = value_of(self.text, environment).and_then(|value| {
-            let is_final = !is_reference(&value);
-            is_final
-                .then_some(value)
-                .ok_or_else(|| "it leads to another reference".to_owned())
-        });
-        value.map_err(|why| Lack {
+        environment.resolve(self.text).map_err(|why| Lack {
             pointer: self.pointer.clone(),
             reference: self.text.into(),
             why,
@@ -167,14 +158,6 @@ fn is_within(inner: &str, outer: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The value of a reference, or why there is none.
-fn value_of(reference: &str, environment: &Environment) -> Result<String, String> {
-    if is_manager_reference(reference) {
-        return environment.secrets().get(reference).map(str::to_owned);
-    }
-    environment_value(reference, |name| environment.get(name))
-}
-
 /// Whether a reference of the configuration may have a value that nobody asked for.
 pub(super) fn is_open(config: &Value, environment: &Environment) -> bool {
     let secrets = environment.secrets();
@@ -224,6 +207,7 @@ impl<'c> Resolved<'c> {
             name,
             pointer,
             mut detail,
+            others,
         } = fault
         else {
             return fault;
@@ -238,10 +222,12 @@ impl<'c> Resolved<'c> {
                 };
             }
         }
+        let others = others.into_iter().map(|other| self.veiled(other));
         PluginFault::Invalid {
             name,
             pointer,
             detail,
+            others: others.collect(),
         }
     }
 }

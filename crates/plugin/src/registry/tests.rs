@@ -373,6 +373,7 @@ fn references_have_values_when_a_configuration_is_compiled() {
             name: "lamp".to_owned(),
             pointer: "/colour".to_owned(),
             detail: told.to_owned(),
+            others: Vec::new(),
         };
         assert_eq!(fault, expected);
     }

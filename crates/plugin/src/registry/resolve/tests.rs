@@ -138,6 +138,7 @@ fn values_are_not_told() {
         name: "p".to_owned(),
         pointer: "/key".to_owned(),
         detail: format!("found {0}, {0:?}, or {1}", "a\"b\n", json!("a\"b\n")),
+        others: Vec::new(),
     };
     let told = resolved.veiled(fault).to_string();
     let expected = "found $env://KEY, \"$env://KEY\", or \"$env://KEY\"";
@@ -149,6 +150,7 @@ fn values_are_not_told() {
         name: "p".to_owned(),
         pointer: "/key".to_owned(),
         detail: "expected more, found \"x\"".to_owned(),
+        others: Vec::new(),
     };
     let told = resolved.veiled(fault).to_string();
     assert!(
