@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use config::lookup::SecretValues;
+use config::secret::{environment_value, is_manager_reference, is_reference};
 
 /// What references to secrets stand for: the environment variables of the process as they were when
 /// it began, and the answers of secret managers; never printed.
@@ -27,6 +28,22 @@ impl Environment {
     /// The answers of secret managers.
     pub fn secrets(&self) -> &SecretValues {
         &self.secrets
+    }
+
+    /// The value that a reference to a secret stands for.
+    ///
+    /// # Errors
+    /// Why there is none, without anything secret.
+    pub fn resolve(&self, reference: &str) -> Result<String, String> {
+        let value = if is_manager_reference(reference) {
+            self.secrets.get(reference).map(str::to_owned)
+        } else {
+            environment_value(reference, |name| self.get(name))
+        }?;
+        if is_reference(&value) {
+            return Err("it leads to another reference".to_owned());
+        }
+        Ok(value)
     }
 
     /// The same variables with these answers of secret managers.

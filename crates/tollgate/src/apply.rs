@@ -65,24 +65,26 @@ impl Applier {
             Err(error) => return self.tell_unusable(&error),
         };
         let secrets = self.lookup.resolve(&loaded.document).await;
+        let process = self.house.environment.with_secrets(secrets.clone());
         let house = Arc::clone(&self.house);
         let previous = self.gateway.snapshot();
         let compiling = tokio::task::spawn_blocking(move || {
             let previous: Option<&Snapshot> = Some(&previous);
             house.compile(&loaded, secrets, previous)
         });
-        let (snapshot, loaded) = match compiling.await {
+        let (snapshot, mut loaded) = match compiling.await {
             Ok(compiled) => compiled,
             Err(error) => {
                 tracing::error!(%error, "compiling a configuration failed, the last one stays");
                 return;
             }
         };
+        let unusable = self.certificates.take(&loaded.document, &process);
+        loaded.rejected.extend(unusable);
         self.tell_rejected(&loaded);
         let routes = snapshot.route_count();
         let revision = snapshot.revision();
         self.gateway.replace(snapshot);
-        self.certificates.take(&loaded.document);
         self.served.send_replace(Some(Arc::new(loaded)));
         tracing::debug!(revision, routes, "configuration in force");
     }

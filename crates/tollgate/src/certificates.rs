@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use config::Document;
+use config::document::Fate;
 use config::resource::{Ssl, SslType, Status};
+use config::{CheckError, Document, Rejected, Secret};
 use net::tls::{Certificate, CertificateTable, Pem, SniResolver, TlsError};
+use plugin::{Environment, is_reference};
 
 /// What TLS listeners show, kept up to date with the configuration.
 #[derive(Debug, Default)]
@@ -42,19 +44,41 @@ impl Certificates {
         Ok(resolver)
     }
 
-    /// Takes the certificates of a configuration; one that cannot be used is told and left out.
-    pub(crate) fn take(&self, document: &Document) {
+    /// Takes the certificates of a configuration. One that cannot be used is left out, and told in
+    /// what is returned.
+    pub(crate) fn take(&self, document: &Document, environment: &Environment) -> Vec<Rejected> {
+        if self.listeners.is_empty() {
+            return Vec::new();
+        }
+        let mut rejected = Vec::new();
+        let mut usable = Vec::new();
+        for item in document.ssls.values() {
+            for (place, made) in certificates(&item.value, environment) {
+                match made {
+                    Ok(certificate) => usable.push((&item.value, certificate)),
+                    Err(why) => rejected.push(Rejected {
+                        key: item.key.to_string(),
+                        place: document.place(&item.key, &place),
+                        error: CheckError::rule(place, why, ""),
+                        fate: Fate::LeftOut,
+                    }),
+                }
+            }
+        }
         for listener in &self.listeners {
             let mut table = CertificateTable::default();
             if let Err(error) = add_files(&mut table, listener.files.as_ref()) {
                 tracing::error!(%error, "the listener's certificate stays as it is");
                 continue;
             }
-            for item in document.ssls.values() {
-                add_resource(&mut table, &item.key, &item.value);
+            for (ssl, certificate) in &usable {
+                for name in ssl.server_names() {
+                    table.add(name, certificate.clone());
+                }
             }
             listener.resolver.swap(table);
         }
+        rejected
     }
 }
 
@@ -68,27 +92,48 @@ fn add_files(
     Ok(())
 }
 
-fn add_resource(table: &mut CertificateTable, resource: &str, ssl: &Ssl) {
+/// The certificates of a resource: where each is written, and what became of it.
+fn certificates(
+    ssl: &Ssl,
+    environment: &Environment,
+) -> Vec<(String, Result<Certificate, String>)> {
     if ssl.r#type != SslType::Server || ssl.status != Status::Enabled {
-        return;
+        return Vec::new();
     }
-    let names = ssl.sni.iter().chain(ssl.snis.iter().flatten());
-    for name in names {
-        for (chain, key) in pairs(ssl) {
-            match Certificate::load(&Pem::text(chain), &Pem::text(key)) {
-                Ok(certificate) => table.add(name, certificate),
-                Err(error) => tracing::error!(resource, name, %error, "certificate left out"),
+    let first = ssl.cert.as_deref().zip(ssl.key.as_ref());
+    let first = first.map(|pair| (String::new(), pair));
+    let chains = ssl.certs.iter().flatten().map(String::as_str);
+    let further = chains.zip(ssl.keys.iter().flatten()).enumerate();
+    let further = further.map(|(index, pair)| (format!("s/{index}"), pair));
+    let made = first
+        .into_iter()
+        .chain(further)
+        .map(|(which, (chain, key))| {
+            let read = |member: &str, text| {
+                let place = format!("/{member}{which}");
+                resolved(text, environment).map_err(|why| (place, why))
+            };
+            let pair =
+                read("cert", chain).and_then(|chain| Ok((chain, read("key", key.expose())?)));
+            match pair {
+                Ok((chain, key)) => {
+                    let made =
+                        Certificate::load(&Pem::text(chain.expose()), &Pem::text(key.expose()));
+                    // Without its cause: that may repeat a line of the key.
+                    let made = made.map_err(|error| error.to_string());
+                    (format!("/cert{which}"), made)
+                }
+                Err((place, why)) => (place, Err(why)),
             }
-        }
-    }
+        });
+    made.collect()
 }
 
-fn pairs(ssl: &Ssl) -> impl Iterator<Item = (&str, &str)> {
-    let first = ssl
-        .cert
-        .as_deref()
-        .zip(ssl.key.as_ref().map(config::Secret::expose));
-    let chains = ssl.certs.iter().flatten().map(String::as_str);
-    let keys = ssl.keys.iter().flatten().map(config::Secret::expose);
-    first.into_iter().chain(chains.zip(keys))
+/// A text, or what it refers to.
+fn resolved(text: &str, environment: &Environment) -> Result<Secret, String> {
+    if !is_reference(text) {
+        return Ok(Secret::new(text.to_owned()));
+    }
+    let value = environment.resolve(text).map(Secret::new);
+    value.map_err(|why| format!("no value for {text}: {why}"))
 }

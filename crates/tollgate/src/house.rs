@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use config::document::Fate;
+use config::fault::dotted;
 use config::lookup::SecretValues;
 use config::settings::{Router, Settings};
 use config::source::Seal;
@@ -103,7 +104,11 @@ fn metrics(attributes: &Map<String, Value>) -> anyhow::Result<Metrics> {
 fn rejected(fault: &Reported, document: &Document) -> Rejected {
     Rejected {
         key: fault.key.to_string(),
-        error: CheckError::rule(&fault.pointer, innermost(&fault.message), ""),
+        error: CheckError::rule(
+            &fault.pointer,
+            without_place(&fault.pointer, innermost(&fault.message)),
+            "",
+        ),
         place: document.place(&fault.key, &fault.pointer),
         fate: match fault.outcome {
             Outcome::Kept => Fate::Kept,
@@ -112,6 +117,16 @@ fn rejected(fault: &Reported, document: &Document) -> Rejected {
             Outcome::Unset => Fate::Unset,
         },
     }
+}
+
+/// The fault itself, where it begins with the end of the path that the pointer already tells.
+fn without_place<'m>(pointer: &str, message: &'m str) -> &'m str {
+    let whole = dotted(pointer);
+    let told = |(place, rest): (&str, &'m str)| {
+        let before = whole.strip_suffix(place)?;
+        (before.is_empty() || before.ends_with('.')).then_some(rest)
+    };
+    message.split_once(": ").and_then(told).unwrap_or(message)
 }
 
 /// The fault itself, without the names that the pointer already tells.

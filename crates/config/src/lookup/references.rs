@@ -9,7 +9,10 @@ use crate::Document;
 use crate::document::Items;
 use crate::secret::is_manager_reference;
 
-/// Every reference in the plugins of a document.
+/// The members of a certificate that may be references.
+const OF_CERTIFICATES: [&str; 4] = ["cert", "key", "certs", "keys"];
+
+/// Every reference in the plugins and the certificates of a document.
 pub(super) fn of(document: &Document) -> BTreeSet<Arc<str>> {
     let mut found = BTreeSet::new();
     in_items(&document.routes, &mut found);
@@ -19,6 +22,11 @@ pub(super) fn of(document: &Document) -> BTreeSet<Arc<str>> {
     in_items(&document.consumers, &mut found);
     in_items(&document.credentials, &mut found);
     in_items(&document.consumer_groups, &mut found);
+    for item in document.ssls.values() {
+        for member in OF_CERTIFICATES.iter().filter_map(|name| item.raw.get(name)) {
+            in_value(member, &mut found);
+        }
+    }
     found
 }
 
