@@ -12,6 +12,8 @@ mod round_robin;
 mod simulation;
 mod tried;
 
+use std::sync::Arc;
+
 pub use ewma::Ewma;
 pub use hash::HashRing;
 pub use least_busy::LeastBusy;
@@ -21,6 +23,18 @@ pub use round_robin::RoundRobin;
 pub use tried::Tried;
 
 use crate::lots::mixed;
+
+/// For each target of a picker, which target of an earlier one it is; `None` for a new one.
+pub type Lineage = [Option<usize>];
+
+/// What each target had before, or something new.
+fn inherited<T>(before: &[Arc<T>], lineage: &Lineage, new: impl Fn() -> Arc<T>) -> Box<[Arc<T>]> {
+    let known = |index: &Option<usize>| before.get((*index)?).map(Arc::clone);
+    let targets = lineage.iter();
+    targets
+        .map(|index| known(index).unwrap_or_else(&new))
+        .collect()
+}
 
 /// Weights as they count: all of zero means all equal.
 fn effective(weights: impl IntoIterator<Item = u32>) -> Box<[u32]> {

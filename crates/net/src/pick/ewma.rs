@@ -8,13 +8,14 @@
 //!
 //! Averages fade while no answer comes, so that a target that was slow is tried again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
 use super::fading::{Clock, Fading, Stamp};
 use super::in_flight::InFlight;
-use super::{Outcome, Tried};
+use super::{Lineage, Outcome, Tried};
 use crate::lots::Lots;
 
 /// Seconds after which a time counts half when no other has come.
@@ -43,10 +44,10 @@ const PARTS: f64 = 100.0;
 #[derive(Debug)]
 pub struct Ewma {
     weights: Box<[u32]>,
-    paces: Box<[Pace]>,
+    paces: Box<[Arc<Pace>]>,
     in_flight: InFlight,
     /// How many parts an answer of anybody has.
-    parts: Fading,
+    parts: Arc<Fading>,
     clock: Clock,
     lots: Lots,
 }
@@ -75,12 +76,24 @@ impl Ewma {
     fn drawing(weights: impl IntoIterator<Item = u32>, lots: Lots) -> Self {
         let weights = super::effective(weights);
         Self {
-            paces: weights.iter().map(|_| Pace::new()).collect(),
+            paces: weights.iter().map(|_| Arc::new(Pace::new())).collect(),
             in_flight: InFlight::new(weights.len()),
             weights,
-            parts: Fading::new(),
+            parts: Arc::new(Fading::new()),
             clock: Clock::new(),
             lots,
+        }
+    }
+
+    /// A picker of other targets that knows of those it has in common with this one what this one
+    /// knows.
+    pub fn heir(&self, weights: impl IntoIterator<Item = u32>, lineage: &Lineage) -> Self {
+        Self {
+            paces: super::inherited(&self.paces, lineage, || Arc::new(Pace::new())),
+            in_flight: self.in_flight.heir(lineage),
+            parts: Arc::clone(&self.parts),
+            clock: self.clock,
+            ..Self::new(weights)
         }
     }
 
@@ -152,7 +165,7 @@ impl Ewma {
     pub fn fail(&self, target: usize, now: Instant) {
         let now = self.clock.stamp(now);
         let pace = self.paces.get(target);
-        for average in pace.iter().flat_map(|pace| [&pace.first, &pace.whole]) {
+        for average in pace.into_iter().flat_map(|pace| [&pace.first, &pace.whole]) {
             average.update(now, |before| {
                 let left = before.map_or(0.0, |before| before.left(HALF_LIFE));
                 (left * 2.0).clamp(FAILURE, MOST_FAILURE)

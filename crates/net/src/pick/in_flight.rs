@@ -1,11 +1,14 @@
 //! How many calls each target is busy with.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::Lineage;
 
 /// One counter per target, lock-free.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    counts: Box<[AtomicU32]>,
+    counts: Box<[Arc<AtomicU32>]>,
 }
 
 // === impl InFlight ===
@@ -13,7 +16,14 @@ pub(super) struct InFlight {
 impl InFlight {
     pub(super) fn new(targets: usize) -> Self {
         Self {
-            counts: (0..targets).map(|_| AtomicU32::new(0)).collect(),
+            counts: (0..targets).map(|_| Arc::default()).collect(),
+        }
+    }
+
+    /// Counts on: a call that began before ends here too.
+    pub(super) fn heir(&self, lineage: &Lineage) -> Self {
+        Self {
+            counts: super::inherited(&self.counts, lineage, Arc::default),
         }
     }
 

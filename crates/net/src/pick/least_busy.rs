@@ -1,7 +1,7 @@
 //! The target with the fewest calls in flight for its weight.
 
 use super::in_flight::InFlight;
-use super::{Outcome, RoundRobin, Tried};
+use super::{Lineage, Outcome, RoundRobin, Tried};
 
 /// Chooses by calls in flight, divided by weight; those that are equally busy take turns by weight.
 /// Picks may come from any thread.
@@ -24,6 +24,15 @@ impl LeastBusy {
             turns: RoundRobin::new(weights.iter().copied()),
             in_flight: InFlight::new(weights.len()),
             weights,
+        }
+    }
+
+    /// A picker of other targets that knows of those it has in common with this one what this one
+    /// knows.
+    pub fn heir(&self, weights: impl IntoIterator<Item = u32>, lineage: &Lineage) -> Self {
+        Self {
+            in_flight: self.in_flight.heir(lineage),
+            ..Self::new(weights)
         }
     }
 

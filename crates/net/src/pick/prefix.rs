@@ -12,6 +12,7 @@
 //!
 //! Load is what was begun lately, half forgotten in every minute, and what is in flight.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -19,7 +20,7 @@ use smallvec::SmallVec;
 use self::memory::{Home, Memory};
 use super::fading::{Clock, Fading, Stamp};
 use super::in_flight::InFlight;
-use super::{Outcome, Tried};
+use super::{Lineage, Outcome, Tried};
 
 mod memory;
 
@@ -60,7 +61,7 @@ pub struct Prefix {
     targets: Box<[Target]>,
     weights: Box<[u32]>,
     in_flight: InFlight,
-    memory: Memory,
+    memory: Arc<Memory>,
     clock: Clock,
 }
 
@@ -68,8 +69,10 @@ pub struct Prefix {
 struct Target {
     /// Stands for its name.
     seed: u64,
+    /// What it is in the memory.
+    mark: usize,
     /// Requests begun lately.
-    load: Fading,
+    load: Arc<Fading>,
 }
 
 /// The targets that one request may go to, and how much each has.
@@ -95,19 +98,46 @@ impl Prefix {
     /// Takes names and weights in the order of the targets.
     pub fn new<'a>(targets: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
         let (names, weights): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
-        let target = |name: &&str| Target {
+        let target = |(mark, name): (usize, &&str)| Target {
             seed: name.bytes().fold(0, |seed, byte| {
                 super::mixed(seed ^ u64::from(byte) ^ 0x9e37_79b9_7f4a_7c15)
             }),
-            load: Fading::new(),
+            mark,
+            load: Arc::new(Fading::new()),
         };
         Self {
-            targets: names.iter().map(target).collect(),
+            targets: names.iter().enumerate().map(target).collect(),
             in_flight: InFlight::new(weights.len()),
             weights: super::effective(weights),
-            memory: Memory::new(),
+            memory: Arc::new(Memory::new()),
             clock: Clock::new(),
         }
+    }
+
+    /// A picker of other targets that knows of those it has in common with this one what this one
+    /// knows.
+    pub fn heir<'a>(
+        &self,
+        targets: impl IntoIterator<Item = (&'a str, u32)>,
+        lineage: &Lineage,
+    ) -> Self {
+        let mut heir = Self {
+            in_flight: self.in_flight.heir(lineage),
+            memory: Arc::clone(&self.memory),
+            clock: self.clock,
+            ..Self::new(targets)
+        };
+        let marks = self.targets.iter().map(|target| target.mark);
+        let mut free = marks.max().map_or(0, |last| last + 1);
+        for (target, before) in heir.targets.iter_mut().zip(lineage) {
+            if let Some(before) = before.and_then(|before| self.targets.get(before)) {
+                (target.mark, target.load) = (before.mark, Arc::clone(&before.load));
+            } else {
+                target.mark = free;
+                free += 1;
+            }
+        }
+        heir
     }
 
     /// The target of a request with these blocks that is not in `tried`; `None` when all that may be
@@ -115,9 +145,18 @@ impl Prefix {
     /// blocks goes to who has least.
     pub fn pick(&self, blocks: &[u64], tried: &Tried, now: Instant) -> Option<usize> {
         let scene = self.scene(tried, self.clock.stamp(now));
-        let home = self.memory.find(blocks, |home| scene.has(home.target));
+        let place = |home: &Home| {
+            let mut targets = self.targets.iter();
+            targets.position(|target| target.mark == home.target)
+        };
+        let is_here = |home: Home| place(&home).is_some_and(|index| scene.has(index));
+        let home = self.memory.find(blocks, is_here);
         match (home, blocks) {
-            (Some(home), _) if scene.has_room(home.target, home.margin()) => Some(home.target),
+            (Some(home), _)
+                if place(&home).is_some_and(|index| scene.has_room(index, home.margin())) =>
+            {
+                place(&home)
+            }
             (None | Some(Home { is_end: false, .. }), [first, ..]) => {
                 self.placed(*first, &scene).or_else(|| scene.least())
             }
@@ -129,8 +168,8 @@ impl Prefix {
     pub fn begin(&self, target: usize, blocks: &[u64], now: Instant) {
         let now = self.clock.stamp(now);
         self.in_flight.begin(target);
-        self.memory.keep(blocks, target, now);
         if let Some(target) = self.targets.get(target) {
+            self.memory.keep(blocks, target.mark, now);
             target.load.update(now, |before| {
                 before.map_or(0.0, |before| before.left(HALF_LIFE)) + 1.0
             });

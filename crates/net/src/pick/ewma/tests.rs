@@ -194,3 +194,15 @@ fn tried_targets_and_those_of_weight_zero_are_passed_over() {
         Some(1)
     );
 }
+
+#[test]
+fn an_heir_knows_the_paces_of_the_targets_it_has_too() {
+    let picker = Ewma::with_lots([1, 1, 1], 1);
+    let now = Instant::now();
+    let known = [streamed(10, 1), streamed(900, 9), streamed(100, 1)];
+    teach(&picker, &known, now);
+    let heir = picker.heir([1, 1], &[Some(1), Some(2)]);
+    for _ in 0..20 {
+        assert_eq!(pick(&heir, true, now), 1);
+    }
+}

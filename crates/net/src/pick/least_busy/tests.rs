@@ -63,3 +63,15 @@ fn a_call_that_never_began_cannot_end() {
     picker.settle(7, &Outcome::Unknown);
     assert_eq!(picker.in_flight.of(0), 0);
 }
+
+#[test]
+fn an_heir_knows_what_is_in_flight_of_the_targets_it_has_too() {
+    let picker = LeastBusy::new([1, 1]);
+    picker.begin(1);
+    // The first one is gone, and there is a new one.
+    let heir = picker.heir([1, 1], &[Some(1), None]);
+    assert_eq!(heir.pick(&Tried::new()), Some(1));
+    picker.settle(1, &Outcome::Unknown);
+    heir.begin(1);
+    assert_eq!(heir.pick(&Tried::new()), Some(0));
+}

@@ -271,3 +271,24 @@ fn tried_targets_and_those_of_weight_zero_are_passed_over() {
     assert_eq!(picker.pick(&[1], &Tried::from_iter([1, 2]), now), None);
     assert_eq!(Prefix::new([]).pick(&[1], &Tried::new(), now), None);
 }
+
+#[test]
+fn an_heir_keeps_conversations_at_the_targets_it_has_too() {
+    let picker = equal(3);
+    let now = Instant::now();
+    let homes: Vec<_> = (0..30)
+        .map(|number| ask(&picker, &[mixed(number)], &[], now))
+        .collect();
+    // The first one is gone, the others have changed places, and there is a new one.
+    let heir = picker.heir([("new", 1), ("c", 1), ("b", 1)], &[None, Some(2), Some(1)]);
+    for (number, home) in (0..30).zip(homes) {
+        let next = heir
+            .pick(&[mixed(number), 1], &Tried::new(), now)
+            .expect("a target");
+        match home {
+            1 => assert_eq!(next, 2, "{number}"),
+            2 => assert_eq!(next, 1, "{number}"),
+            _ => {}
+        }
+    }
+}

@@ -140,7 +140,7 @@ fn those_that_are_left_find_their_own_round_within_one_of_all() {
 #[test]
 fn a_retry_counts_as_a_turn_and_costs_the_others_nothing() {
     // Each pick of the heavy one fails, and is followed by one of who is left.
-    let picker = RoundRobin::new([4, 1, 1]);
+    let picker = RoundRobin::from_first([4, 1, 1]);
     let mut first = Vec::new();
     for _ in 0..600 {
         let pick = picker.pick(&Tried::new()).unwrap();
@@ -149,7 +149,8 @@ fn a_retry_counts_as_a_turn_and_costs_the_others_nothing() {
             picker.pick(&Tried::from_iter([0])).unwrap();
         }
     }
-    assert!(tally(&first)[&0] >= 400, "{:?}", tally(&first));
+    let share = tally(&first)[&0];
+    assert!(share.abs_diff(400) <= 6, "{share}");
 }
 
 #[test]
