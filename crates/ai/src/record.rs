@@ -89,6 +89,7 @@ pub(crate) const fn word_for(error: &NetError) -> &'static str {
         NetError::Timeout { .. } => "timeout",
         NetError::Lost { .. } => "cut",
         NetError::Protocol { .. } => "protocol",
+        NetError::Coding(_) => "coding",
         NetError::RequestBody(_) => "request_body",
     }
 }

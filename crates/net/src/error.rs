@@ -87,6 +87,9 @@ pub enum NetError {
         /// What the codec said.
         source: hyper::Error,
     },
+    /// The body of the answer is not what its `Content-Encoding` promises, or ends early.
+    #[error("the answer cannot be decoded as its Content-Encoding says")]
+    Coding(#[source] io::Error),
     /// The body of the request could not be read to its end: not the upstream's fault.
     #[error("the request body could not be sent")]
     RequestBody(#[source] BodyError),
@@ -126,7 +129,9 @@ impl NetError {
             | Self::Lost { source, .. }
             | Self::Connect(source)
             | Self::Tls(source) => source.kind() == io::ErrorKind::TimedOut,
-            Self::Settings(_) | Self::Protocol { .. } | Self::RequestBody(_) => false,
+            Self::Settings(_) | Self::Protocol { .. } | Self::Coding(_) | Self::RequestBody(_) => {
+                false
+            }
         }
     }
 
@@ -137,6 +142,7 @@ impl NetError {
             Self::Resolve { .. } => Some(Phase::Resolve),
             Self::Connect(_) => Some(Phase::Connect),
             Self::Tls(_) => Some(Phase::Tls),
+            Self::Coding(_) => Some(Phase::Body),
             Self::Timeout { phase } | Self::Lost { phase, .. } | Self::Protocol { phase, .. } => {
                 Some(*phase)
             }

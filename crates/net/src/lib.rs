@@ -27,6 +27,7 @@ mod bell;
 mod client;
 mod connect;
 pub mod deadline;
+mod decoded;
 pub mod dns;
 mod error;
 pub mod health;
@@ -44,6 +45,7 @@ pub mod tls;
 
 pub use answer::{Answer, AnswerBody};
 pub use client::Contact;
+pub use decoded::{CodedBody, Coding, DecodedBody};
 pub use error::{BodyError, NetError, Phase};
 pub use origin::{KeepAlive, Origin, OriginSettings, Scheme, Timeouts};
 pub use peers::{Peer, Peers};

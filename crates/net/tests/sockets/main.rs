@@ -5,6 +5,8 @@ mod breaks;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod decoded;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod pool;
