@@ -18,7 +18,7 @@ use wire::json::Raw;
 use crate::deadline::{self, Unanswered};
 use crate::fallback::Terms;
 use crate::hold;
-use crate::instance::{Instance, Upstream};
+use crate::instance::{Instance, Lack, Upstream};
 use crate::limits::Limits;
 use crate::outgoing::{Outgoing, compose};
 use crate::record::{
@@ -60,6 +60,9 @@ pub(crate) async fn attempt(
         is_stream,
     } = compose(ctx, instance)?;
     let Some(upstream) = &instance.upstream else {
+    if let Some(lack) = &instance.lack {
+        return Err(lacking(ctx, instance, choice, lack));
+    }
         return Err(no_host(ctx, instance, choice));
     };
     let begun = begin(ctx, upstream, path, choice);
@@ -304,6 +307,21 @@ fn no_host(ctx: &mut Ctx, instance: &Instance, choice: Choice) -> Fault {
         instance.provider.name
     ));
     Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say).elsewhere()
+fn lacking(ctx: &mut Ctx, instance: &Instance, choice: Choice, lack: &Lack) -> Fault {
+    let host = instance.upstream.as_ref().map(|upstream| &upstream.host);
+    ctx.attempts.push(Attempt {
+        address: "-".into(),
+        host: host.cloned().unwrap_or_default(),
+        choice: Some(choice),
+        status: Some(StatusCode::INTERNAL_SERVER_ERROR.as_u16()),
+        ended: lack.word(),
+        ..Attempt::default()
+    });
+    let say = Say::ErrorMsg(lack.told().to_owned());
+    let fault = Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say);
+    fault.because(lack).elsewhere()
+}
+
 }
 
 fn no_token(ctx: &mut Ctx, begun: Instant, error: &TokenError) -> Fault {

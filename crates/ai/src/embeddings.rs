@@ -19,7 +19,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use llm::{Dialect, Origin as Home, Provider};
 use net::{NetError, Origin, OriginSettings, RequestBody, Timeouts};
-use plugin::Living;
+use plugin::{Living, Secret};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,9 +45,9 @@ pub struct EmbeddingsSettings {
     /// The URL that is asked. Without a path the provider's own is used.
     pub endpoint: Option<String>,
     /// Headers that authenticate: name and value.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// Query arguments that authenticate: name and value. The URL's own win over them.
-    pub query: Vec<(String, String)>,
+    pub query: Vec<(String, Secret)>,
     /// How long judging one text may take in all.
     pub timeout: Duration,
     /// Whether the server's certificate is checked.
@@ -275,7 +275,7 @@ impl fmt::Debug for Embedder {
 fn target(
     provider: &Provider,
     endpoint: &Endpoint,
-    query: &[(String, String)],
+    query: &[(String, Secret)],
 ) -> Result<PathAndQuery, EmbeddingsSettingsError> {
     let own_path = || {
         let mut abilities = provider.speaks.iter();
@@ -286,7 +286,8 @@ fn target(
     let path = path.or_else(own_path);
     let path = path.ok_or(EmbeddingsSettingsError::Target)?;
     let own: Vec<_> = arguments(endpoint.query.as_deref().unwrap_or_default()).collect();
-    let added = query.iter().map(|(name, value)| argument(name, value));
+    let added = query.iter();
+    let added = added.map(|(name, value)| argument(name, value.expose()));
     let added: Vec<_> = added
         .filter(|added| own.iter().all(|own| own.name != added.name))
         .collect();

@@ -1,11 +1,14 @@
 //! One configured upstream model: everything about it that can be prepared before a request.
 
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use llm::{Dialect, Origin as Home, Provider, TokenCap, bridge};
-use net::{NetError, Origin, OriginSettings, Scheme};
-use plugin::{Ctx, Living};
+use net::health::Prober;
+use net::{NetError, Origin, OriginSettings, Peers, Scheme};
+use plugin::{Ctx, Living, Secret, is_reference};
 use wire::json::Edits;
 
 use crate::endpoint::{Endpoint, EndpointError};
@@ -15,18 +18,19 @@ use crate::sign::{Gcp, GcpSettings};
 use crate::turn::{Seat, Turn};
 
 /// What a configuration says of one instance, as plain values.
-#[derive(Debug)]
 pub struct InstanceSettings {
     /// Name in logs, metrics and limits.
     pub name: Arc<str>,
     /// Who is spoken to.
     pub provider: &'static Provider,
-    /// `override.endpoint`.
+    /// `override.endpoint`; a reference to a secret is no endpoint.
     pub endpoint: Option<String>,
+    /// A value that is not there, and without which every attempt fails.
+    pub lack: Option<Lack>,
     /// `auth.header`: name and value.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// `auth.query`: name and value.
-    pub query: Vec<(String, String)>,
+    pub query: Vec<(String, Secret)>,
     /// `auth.gcp`, whose tokens win over every other `Authorization`.
     pub gcp: Option<GcpSettings>,
     /// `options.model`.
@@ -41,13 +45,23 @@ pub struct InstanceSettings {
     pub force: bool,
 }
 
+/// A value that an instance cannot be asked without: field and reference.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Lack {
+    /// Of its credentials.
+    Credential(String),
+    /// Of whatever else would reach the upstream.
+    Other(String),
+}
+
 /// A configured upstream model, ready for requests.
-#[derive(Debug)]
 pub struct Instance {
     pub(crate) name: Arc<str>,
     pub(crate) provider: &'static Provider,
     /// `None` when neither the provider nor the configuration names a host.
     pub(crate) upstream: Option<Upstream>,
+    /// Why every attempt fails.
+    pub(crate) lack: Option<Lack>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Where `Authorization` comes from, when a service account is configured.
     pub(crate) gcp: Option<Gcp>,
@@ -64,6 +78,8 @@ pub struct Instance {
     pub(crate) endpoint_query: Vec<Argument<'static>>,
     /// Where it is told how attempts go, when its picker learns from them.
     pub(crate) seat: Option<Seat>,
+    /// Who knows which of its addresses are healthy, when it is probed.
+    prober: Option<Arc<Prober>>,
 }
 
 /// Where an instance is.
@@ -76,7 +92,6 @@ pub(crate) struct Upstream {
 }
 
 /// How one dialect is sent to this instance.
-#[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) dialect: Dialect,
     pub(crate) path: Arc<str>,
@@ -105,6 +120,60 @@ pub enum InstanceError {
     Path,
 }
 
+// === impl InstanceSettings ===
+
+impl InstanceSettings {
+    /// A checksum of its credentials, from which they cannot be read: another key is a new beginning
+    /// for whatever was known of the one before.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.headers, &self.query, &self.lack).hash(&mut hasher);
+        let account = self.gcp.as_ref().map(|gcp| &gcp.account);
+        account.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+// Written by hand: the endpoint's query may hold credentials.
+impl fmt::Debug for InstanceSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("InstanceSettings")
+            .field("name", &self.name)
+            .field("provider", &self.provider.name)
+            .field("lack", &self.lack)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Lack ===
+
+impl Lack {
+    /// The word of the trail for an attempt that fails because of it.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Credential(_) => "credential",
+            Self::Other(_) => "reference",
+        }
+    }
+
+    /// What the client is told, who need not know how the gateway is configured.
+    pub(crate) const fn told(&self) -> &'static str {
+        match self {
+            Self::Credential(_) => "the gateway has no credential for the upstream",
+            Self::Other(_) => "the gateway lacks a setting for the upstream",
+        }
+    }
+}
+
+impl fmt::Display for Lack {
+    /// `auth.header.authorization: no value for $env://KEY`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Credential(text) | Self::Other(text)) = self;
+        formatter.write_str(text)
+    }
+}
+
 // === impl Instance ===
 
 impl Instance {
@@ -117,16 +186,20 @@ impl Instance {
         limits: &Limits,
         living: &Living,
     ) -> Result<Self, InstanceError> {
-        let endpoint = settings
-            .endpoint
-            .as_deref()
-            .map(Endpoint::parse)
-            .transpose()?;
-        let upstream = upstream(settings.provider, endpoint.as_ref(), limits, living)?;
+        let given = settings.endpoint.as_deref();
+        let is_unknown = given.is_some_and(is_reference);
+        let given = given.filter(|_| !is_unknown);
+        let endpoint = given.map(Endpoint::parse).transpose()?;
+        let upstream = if is_unknown {
+            // Not the provider's own place: the configured one is somewhere else.
+            None
+        } else {
+            upstream(settings.provider, endpoint.as_ref(), limits, living)?
+        };
         let auth_query: Vec<_> = settings
             .query
             .iter()
-            .map(|(name, value)| argument(name, value))
+            .map(|(name, value)| argument(name, value.expose()))
             .collect();
         let endpoint_query: Vec<_> = endpoint
             .as_ref()
@@ -143,10 +216,12 @@ impl Instance {
             name: settings.name.clone(),
             provider: settings.provider,
             upstream,
+            lack: settings.lack.clone(),
             path,
             auth_query,
             endpoint_query,
             seat: None,
+            prober: None,
         };
         for ability in settings.provider.speaks {
             let path = instance.path.clone().unwrap_or_else(|| ability.path.into());
@@ -163,6 +238,16 @@ impl Instance {
     /// Tells `seat` how attempts go from here on.
     pub fn take_seat(&mut self, seat: Seat) {
         self.seat = Some(seat);
+    }
+
+    /// Has its attempts go to the addresses that `prober` knows to be healthy.
+    pub fn take_prober(&mut self, prober: Arc<Prober>) {
+        self.prober = Some(prober);
+    }
+
+    /// Where one attempt goes; `None` leaves it to the resolver.
+    pub(crate) fn peers(&self) -> Option<Peers> {
+        self.prober.as_ref()?.peers()
     }
 
     /// Begins an attempt, as far as its picker wants to know of it.
@@ -182,15 +267,16 @@ impl Instance {
         self.gcp.is_some() || !self.headers.is_empty() || !self.auth_query.is_empty()
     }
 
-    /// Why it can have no credential; every request fails then.
+    /// Why it can have no credential, references without a value aside; every request fails then.
     pub fn credential_lack(&self) -> Option<String> {
         let lack = self.gcp.as_ref()?.lack()?;
         Some(lack.to_string())
     }
 
-    /// Whether it has a host; without one every request fails.
+    /// Whether it has a host, or will have one when a reference has a value; without one every
+    /// request fails.
     pub fn has_host(&self) -> bool {
-        self.upstream.is_some()
+        self.upstream.is_some() || self.lack.is_some()
     }
 
     /// Host and port of its upstream; `None` without a host.
@@ -221,6 +307,20 @@ impl Instance {
             .chain(&self.endpoint_query)
             .map(|argument| argument.text.as_ref());
         PathAndQuery::try_from(joined(path, texts)).map_err(|_| InstanceError::Path)
+    }
+}
+
+// Written by hand: headers, targets and arguments hold credentials.
+impl fmt::Debug for Instance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Instance")
+            .field("name", &self.name)
+            .field("provider", &self.provider.name)
+            .field("upstream", &self.upstream)
+            .field("lack", &self.lack)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }
 
@@ -278,11 +378,11 @@ const CONNECTIONS_OWN: [HeaderName; 9] = [
 /// # Errors
 /// [`InstanceError::Header`].
 pub(crate) fn headers(
-    pairs: &[(String, String)],
+    pairs: &[(String, Secret)],
 ) -> Result<Vec<(HeaderName, HeaderValue)>, InstanceError> {
-    let one = |(name, value): &(String, String)| {
+    let one = |(name, value): &(String, Secret)| {
         let fault = || InstanceError::Header { name: name.clone() };
-        let mut sent = HeaderValue::from_str(value).map_err(|_| fault())?;
+        let mut sent = HeaderValue::from_str(value.expose()).map_err(|_| fault())?;
         sent.set_sensitive(true);
         Ok((
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?,
@@ -320,3 +420,6 @@ fn edits(settings: &InstanceSettings, dialect: Dialect, cap: TokenCap) -> Edits 
     }
     edits
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub use embeddings::{EmbeddingsError, EmbeddingsSettings, EmbeddingsSettingsErro
 pub use endpoint::{Endpoint, EndpointError};
 pub use exchange::exchange;
 pub use fallback::{Fallback, Terms};
-pub use instance::{Instance, InstanceError, InstanceSettings};
+pub use instance::{Instance, InstanceError, InstanceSettings, Lack};
 pub use intake::intake;
 pub use limits::Limits;
 pub use sign::GcpSettings;

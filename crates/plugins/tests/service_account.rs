@@ -109,6 +109,44 @@ async fn without_a_key_file_the_environment_has_it() {
 }
 
 #[tokio::test]
+async fn another_account_is_a_new_beginning() {
+    let (upstream, other) = (simulator().await, simulator().await);
+    let (refusing, giving) = (simulator().await, endpoint("t-2").await);
+    refusing
+        .script()
+        .set_default(Behaviour::status(StatusCode::UNAUTHORIZED));
+    let config = |account: &str| {
+        let gcp = json!({ "gcp": { "service_account_json": account } });
+        let mut cloud = proxy(&upstream, &gcp);
+        let mut spare = proxy(&other, &json!({}));
+        for (instance, name, priority) in [(&mut cloud, "cloud", 1), (&mut spare, "spare", 0)] {
+            instance["name"] = name.into();
+            instance["weight"] = 1.into();
+            instance["priority"] = priority.into();
+            instance["breaker"] = json!({ "key_faults": 1 });
+        }
+        json!({ "instances": [cloud, spare], "fallback_strategy": ["http_5xx"] })
+    };
+    let first = Bench::new("ai-proxy-multi", &config(&key_file(&refusing)));
+    let asked = async |bench: &Bench| {
+        let seen = bench.send(post("/v1/chat/completions", CHAT, &[])).await;
+        seen.ctx.attempts.len()
+    };
+    assert_eq!((asked(&first).await, asked(&first).await), (2, 1));
+    let same = first.next("/routes/1", "ai-proxy-multi", &config(&key_file(&refusing)));
+    assert_eq!(
+        asked(&same).await,
+        1,
+        "what is known of the account stays known"
+    );
+    assert_eq!(upstream.journal().stats().requests, 0);
+
+    let next = first.next("/routes/1", "ai-proxy-multi", &config(&key_file(&giving)));
+    assert_eq!(asked(&next).await, 1);
+    assert_eq!(authorization(&upstream).as_deref(), Some("Bearer t-2"));
+}
+
+#[tokio::test]
 async fn without_a_token_another_instance_is_asked() {
     let (upstream, other, endpoint) = (simulator().await, simulator().await, simulator().await);
     let refusal = Behaviour::status(StatusCode::UNAUTHORIZED);

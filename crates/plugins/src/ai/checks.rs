@@ -9,7 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use net::health::{Fall, Probe, ProbeKind, Rise};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use plugin::ConfigError;
+use plugin::{ConfigError, Secret, is_reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,9 +27,9 @@ pub(crate) struct Target<'a> {
     pub(crate) host: &'a Arc<str>,
     pub(crate) port: u16,
     /// Headers that authenticate: name and value.
-    pub(crate) headers: &'a [(String, String)],
+    pub(crate) headers: &'a [(String, Secret)],
     /// Query arguments that authenticate: name and value.
-    pub(crate) query: &'a [(String, String)],
+    pub(crate) query: &'a [(String, Secret)],
 }
 
 /// Health checks of an instance.
@@ -224,13 +224,13 @@ impl Active {
     }
 
     /// The path, and the arguments that authenticate after those it has.
-    fn path(&self, query: &[(String, String)]) -> Result<PathAndQuery, ConfigError> {
+    fn path(&self, query: &[(String, Secret)]) -> Result<PathAndQuery, ConfigError> {
         let mut path = self.http_path.clone();
         for (name, value) in query {
             path.push(if path.contains('?') { '&' } else { '?' });
             path.extend(utf8_percent_encode(name, ARGUMENT));
             path.push('=');
-            path.extend(utf8_percent_encode(value, ARGUMENT));
+            path.extend(utf8_percent_encode(value.expose(), ARGUMENT));
         }
         let wrong = || {
             ConfigError::at(
@@ -248,7 +248,7 @@ impl Active {
     }
 
     /// The configured lines, and the headers that authenticate unless a line says the same.
-    fn headers(&self, auth: &[(String, String)]) -> Result<HeaderMap, ConfigError> {
+    fn headers(&self, auth: &[(String, Secret)]) -> Result<HeaderMap, ConfigError> {
         let mut headers = HeaderMap::new();
         for (index, line) in self.req_headers.iter().flatten().enumerate() {
             let header = line
@@ -266,8 +266,12 @@ impl Active {
             headers.append(name, value);
         }
         for (name, value) in auth {
+            // A reference without a value is no line that anybody should see.
+            if is_reference(line) {
+                continue;
+            }
             // What cannot be sent is refused where the instance itself is compiled.
-            let Some((name, value)) = header(name, value) else {
+            let Some((name, value)) = header(name, value.expose()) else {
                 continue;
             };
             if headers.get_all(&name).iter().all(|known| known != value) {

@@ -40,6 +40,7 @@ impl Plugin for AiProxy {
         "auth.aws.secret_access_key",
         "auth.aws.session_token",
     ];
+    const ON_LACK: OnLack = OnLack::Cope;
     type Config = Config;
 
     fn compile(config: Config, host: &Host<'_>) -> Result<Self, ConfigError> {

@@ -12,7 +12,7 @@ mod semantic;
 
 use std::sync::Arc;
 
-use ai::{Candidate, Fallback, Instance, Limits, Terms};
+use ai::{Fallback, Instance, Limits, Terms};
 use http::StatusCode;
 use net::pick::Tried;
 use plugin::{

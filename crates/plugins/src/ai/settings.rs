@@ -1,9 +1,10 @@
 //! The configuration that the AI proxies share, as the operator writes it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
-use ai::{GcpSettings, InstanceSettings, Limits};
+use ai::{GcpSettings, InstanceSettings, Lack, Limits};
 use llm::{Dialect, PROVIDERS, Provider};
 use net::KeepAlive;
 use plugin::{ConfigError, Environment, Host, Secret, is_reference};
@@ -19,7 +20,7 @@ pub(crate) struct ProviderName(pub(crate) &'static Provider);
 
 /// Texts by name. Names with other characters than letters, digits, `.`, `_` and `-` are not
 /// checked, and their values are used only when they are texts.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Texts(Map<String, Value>);
 
@@ -62,16 +63,13 @@ pub(crate) struct Gcp {
 pub(crate) struct Aws {
     /// The key's id.
     #[schemars(length(min = 1))]
-    #[expect(dead_code, reason = "checked here, used where requests are signed")]
     access_key_id: String,
     /// The secret key.
     #[schemars(length(min = 1))]
-    #[expect(dead_code, reason = "checked here, used where requests are signed")]
     secret_access_key: Secret,
     /// The token of a temporary key.
     #[serde(default)]
     #[schemars(length(min = 1))]
-    #[expect(dead_code, reason = "checked here, used where requests are signed")]
     session_token: Option<Secret>,
 }
 
@@ -293,12 +291,29 @@ impl JsonSchema for ProviderName {
 // === impl Texts ===
 
 impl Texts {
-    /// Names and values.
-    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
-        let text = |(name, value): (&String, &Value)| {
-            value.as_str().map(|value| (name.clone(), value.to_owned()))
-        };
-        self.0.iter().filter_map(text).collect()
+    /// Names and values, without references that have no value.
+    pub(crate) fn pairs(&self) -> Vec<(String, Secret)> {
+        let texts = self.texts().filter(|(_, value)| !is_reference(value));
+        texts
+            .map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
+            .collect()
+    }
+
+    /// The first reference that has no value, with its name.
+    pub(crate) fn unresolved(&self) -> Option<(&str, &str)> {
+        self.texts().find(|(_, value)| is_reference(value))
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter();
+        all.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+    }
+}
+
+// Written by hand: the values are credentials.
+impl fmt::Debug for Texts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
     }
 }
 
@@ -407,6 +422,7 @@ impl Target {
         let json = |(name, value): (&String, &Value)| (name.clone(), value.to_string());
         let overrides = &self.overrides;
         Ok(InstanceSettings {
+            lack: self.lack(),
             name: name.map_or_else(own_name, Into::into),
             provider: self.provider.0,
             endpoint: overrides.endpoint.clone(),
@@ -431,11 +447,86 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The first reference without a value that would reach the upstream.
+    fn lack(&self) -> Option<Lack> {
+        let told =
+            |(field, reference): (String, &str)| format!("{field}: no value for {reference}");
+        if let Some(found) = self.auth.unresolved() {
+            return Some(Lack::Credential(told(found)));
+        }
+        let endpoint = self.overrides.endpoint.as_deref();
+        let endpoint = endpoint.filter(|endpoint| is_reference(endpoint));
+        let endpoint = endpoint.map(|endpoint| ("override.endpoint".to_owned(), endpoint));
+        let patches = self.overrides.request_body.as_ref();
+        let found = endpoint
+            .or_else(|| unresolved(&self.options.0, "options"))
+            .or_else(|| patches?.unresolved());
+        found.map(|found| Lack::Other(told(found)))
+    }
+}
+
+/// The first reference among the texts of a JSON object, which stands at `place`.
+fn unresolved<'v>(object: &'v Map<String, Value>, place: &str) -> Option<(String, &'v str)> {
+    fn inside<'v>(value: &'v Value, place: String) -> Option<(String, &'v str)> {
+        match value {
+            Value::String(text) => is_reference(text).then_some((place, text)),
+            Value::Array(items) => {
+                let mut items = items.iter().enumerate();
+                items.find_map(|(index, item)| inside(item, format!("{place}[{index}]")))
+            }
+            Value::Object(members) => unresolved(members, &place),
+            Value::Null | Value::Bool(_) | Value::Number(_) => None,
+        }
+    }
+    let mut members = object.iter();
+    members.find_map(|(name, value)| inside(value, format!("{place}.{name}")))
+}
+
+// === impl Auth ===
+
+impl Auth {
+    /// The first reference that has no value.
+    fn unresolved(&self) -> Option<(String, &str)> {
+        let named = |place: &str, (name, reference)| (format!("auth.{place}.{name}"), reference);
+        let headers = self.header.unresolved().map(|found| named("header", found));
+        let query = || self.query.unresolved().map(|found| named("query", found));
+        let account = || {
+            let text = self.gcp.as_ref()?.service_account_json.as_ref()?.expose();
+            is_reference(text).then(|| named("gcp", ("service_account_json", text)))
+        };
+        let key = || {
+            let found = self.aws.as_ref()?.unresolved()?;
+            Some(named("aws", found))
+        };
+        headers.or_else(query).or_else(account).or_else(key)
+    }
+}
+
+// === impl Aws ===
+
+impl Aws {
+    /// The first reference that has no value, with its name.
+    fn unresolved(&self) -> Option<(&str, &str)> {
+        let texts = [
+            ("access_key_id", Some(self.access_key_id.as_str())),
+            ("secret_access_key", Some(self.secret_access_key.expose())),
+            (
+                "session_token",
+                self.session_token.as_ref().map(Secret::expose),
+            ),
+        ];
+        let mut given = texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)));
+        given.find(|(_, text)| is_reference(text))
+    }
+}
+
 // === impl Gcp ===
 
 impl Gcp {
-    /// The service account for `holder`; `None` while its key file is a reference, which is the case
-    /// only where a configuration is checked without being used.
+    /// The service account for `holder`; `None` while its key file is a reference without a value.
     fn settings(
         &self,
         holder: &str,
@@ -464,14 +555,27 @@ impl Gcp {
 // === impl RequestBody ===
 
 impl RequestBody {
-    fn patches(&self) -> Vec<(Dialect, Vec<(String, String)>)> {
-        let rows = [
+    fn rows(&self) -> [(Dialect, &Option<Map<String, Value>>); 5] {
+        [
             (Dialect::AnthropicMessages, &self.anthropic_messages),
             (Dialect::OpenAiChat, &self.openai_chat),
             (Dialect::OpenAiEmbeddings, &self.openai_embeddings),
             (Dialect::OpenAiResponses, &self.openai_responses),
             (Dialect::Passthrough, &self.passthrough),
-        ];
+        ]
+    }
+
+    /// The first reference without a value in what is merged into a body.
+    fn unresolved(&self) -> Option<(String, &str)> {
+        let mut objects = self
+            .rows()
+            .into_iter()
+            .filter_map(|(_, object)| object.as_ref());
+        objects.find_map(|object| unresolved(object, "override.request_body"))
+    }
+
+    fn patches(&self) -> Vec<(Dialect, Vec<(String, String)>)> {
+        let rows = self.rows();
         let members = |object: &Map<String, Value>| {
             object
                 .iter()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ai::Fallback;
+use plugin::is_reference;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -265,6 +266,19 @@ impl EmbeddingsProvider {
             Self::Openai => "openai",
             Self::AzureOpenai => "azure-openai",
         }
+    }
+}
+
+// === impl Embeddings ===
+
+impl Embeddings {
+    /// Whether anything that would reach the server is a reference without a value.
+    pub(super) fn lack_a_value(&self) -> bool {
+        let auth = &self.auth;
+        let mut sent = self.endpoint.iter().chain([&self.model]);
+        sent.any(|text| is_reference(text))
+            || auth.header.unresolved().is_some()
+            || auth.query.unresolved().is_some()
     }
 }
 

@@ -65,6 +65,9 @@ pub(super) fn checker(
         return Ok(None);
     };
     let probe = checks.probe(Target {
+    if checks.lack_a_value() {
+        return Ok(None);
+    }
         host: name,
         port,
         headers: &settings.headers,

@@ -26,7 +26,8 @@ const LONGEST_PROMPT: usize = 16_384;
 /// How instances are ranked for a prompt.
 #[derive(Debug)]
 pub(super) struct Semantic {
-    likeness: Likeness,
+    /// `None` while a reference to a secret, without which nobody can be asked, has no value.
+    likeness: Option<Likeness>,
     rules: Rules,
     is_debugging: bool,
     resource: Box<str>,
@@ -58,12 +59,13 @@ impl Semantic {
         else {
             return Ok(None);
         };
-        let settings = settings(&options.embeddings).map_err(|error| placed(&error))?;
-        let instances = config.instances.iter();
-        let examples = instances.map(|instance| instance.examples.clone().unwrap_or_default());
-        let likeness = Likeness::new(settings, examples.collect(), host.living);
+        let likeness = if options.embeddings.lack_a_value() {
+            None
+        } else {
+            Some(likeness(config, &options.embeddings, host)?)
+        };
         Ok(Some(Self {
-            likeness: likeness.map_err(|error| placed(&error))?,
+            likeness,
             rules: Rules::new(config, options.threshold.unwrap_or_default()),
             is_debugging: options.debugging,
             resource: host.resource.into(),
@@ -108,7 +110,15 @@ impl Semantic {
     }
 
     async fn scores(&self, prompt: &str) -> Option<Vec<f64>> {
-        let scores = self.likeness.scores(prompt).await;
+        let Some(likeness) = &self.likeness else {
+            let resource = &*self.resource;
+            tracing::debug!(
+                resource,
+                "a secret for the embeddings server has no value, the fallback is asked"
+            );
+            return None;
+        };
+        let scores = likeness.scores(prompt).await;
         let warn = |error| {
             let resource = &*self.resource;
             tracing::warn!(resource, "{error}; the fallback is asked");
@@ -135,6 +145,18 @@ fn prompt(ctx: &Ctx) -> Option<String> {
     let mut text = dialect.protocol().last_user_text(ctx.body.scanned()?)?;
     text.truncate(text.floor_char_boundary(LONGEST_PROMPT));
     Some(text)
+}
+
+fn likeness(
+    config: &Config,
+    embeddings: &Embeddings,
+    host: &Host<'_>,
+) -> Result<Likeness, ConfigError> {
+    let settings = settings(embeddings).map_err(|error| placed(&error))?;
+    let instances = config.instances.iter();
+    let examples = instances.map(|instance| instance.examples.clone().unwrap_or_default());
+    let likeness = Likeness::new(settings, examples.collect(), host.living);
+    likeness.map_err(|error| placed(&error))
 }
 
 fn settings(embeddings: &Embeddings) -> Result<EmbeddingsSettings, EmbeddingsSettingsError> {
