@@ -24,6 +24,7 @@ impl Vector {
             return None;
         }
         let products = self.0.iter().zip(&other.0).map(|(one, other)| one * other);
-        Some(products.sum())
+        // An empty or negative zero would be ranked and told as another number than zero.
+        Some(products.sum::<f64>() + 0.0)
     }
 }

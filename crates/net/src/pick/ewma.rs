@@ -87,6 +87,7 @@ impl Ewma {
 
     /// A picker of other targets that knows of those it has in common with this one what this one
     /// knows.
+    #[must_use]
     pub fn heir(&self, weights: impl IntoIterator<Item = u32>, lineage: &Lineage) -> Self {
         Self {
             paces: super::inherited(&self.paces, lineage, || Arc::new(Pace::new())),

@@ -29,6 +29,7 @@ impl LeastBusy {
 
     /// A picker of other targets that knows of those it has in common with this one what this one
     /// knows.
+    #[must_use]
     pub fn heir(&self, weights: impl IntoIterator<Item = u32>, lineage: &Lineage) -> Self {
         Self {
             in_flight: self.in_flight.heir(lineage),

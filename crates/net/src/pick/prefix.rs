@@ -116,6 +116,7 @@ impl Prefix {
 
     /// A picker of other targets that knows of those it has in common with this one what this one
     /// knows.
+    #[must_use]
     pub fn heir<'a>(
         &self,
         targets: impl IntoIterator<Item = (&'a str, u32)>,

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, trail};
+use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, join_all, trail};
 use crate::support::post;
 
 const ALL: [&str; 3] = ["least_busy", "ewma", "prefix"];
@@ -122,6 +122,72 @@ async fn a_stream_is_in_flight_until_its_end() {
 }
 
 #[tokio::test]
+async fn a_slow_instance_gets_less_of_a_crowd() {
+    // Eight clients, each of which asks again as soon as it is answered.
+    for algorithm in ["least_busy", "ewma"] {
+        let slow = Behaviour {
+            delay: Duration::from_millis(60),
+            ..Behaviour::default()
+        };
+        let quick = Behaviour {
+            delay: Duration::from_millis(3),
+            ..Behaviour::default()
+        };
+        let members = [
+            Member::behaving("slow", slow),
+            Member::behaving("one", quick.clone()),
+            Member::behaving("other", quick),
+        ];
+        let stage = Stage::new(members, by(algorithm)).await;
+        let client = async || {
+            for _ in 0..25 {
+                assert_eq!(stage.chat(CHAT).await.status, StatusCode::OK);
+            }
+        };
+        join_all((0..8).map(|_| client())).await;
+        let counts = stage.counts();
+        let quick = counts["one"].min(counts["other"]);
+        assert!(counts["slow"] * 3 < quick, "{algorithm}: {counts:?}");
+        assert!(counts["slow"] > 0, "{algorithm}: {counts:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_interleaved_conversations_stay_where_they_are_and_the_load_stays_even() {
+    let members = ["a", "b", "c", "d"].map(Member::new);
+    let stage = Stage::new(members, by("prefix")).await;
+    let turns = |conversation: usize| 3 + conversation * 7 % 6;
+    let mut homes: Vec<Vec<String>> = vec![Vec::new(); 200];
+    // Not turn by turn in the same order: each round has the conversations in another one.
+    for round in 0..8 {
+        for place in 0..200 {
+            let conversation = (place * 37 + round * 61) % 200;
+            let turn = homes[conversation].len() + 1;
+            if turn > turns(conversation) {
+                continue;
+            }
+            let body = conversation_of(conversation, turn);
+            homes[conversation].push(instance_of(&stage.chat(&body).await));
+        }
+    }
+    let (mut kept, mut all) = (0, 0);
+    for went in &homes {
+        let of = |name| went.iter().filter(|one| *one == name).count();
+        kept += went.iter().map(of).max().unwrap_or(0);
+        all += went.len();
+    }
+    assert!(kept * 10 >= all * 9, "{kept} of {all}");
+    let counts = stage.counts();
+    let most = counts.values().max().copied().unwrap_or(0);
+    assert!(most * 4 * 4 <= all as u64 * 5, "{counts:?} of {all}");
+}
+
+/// One of many conversations with a common system prompt.
+fn conversation_of(number: usize, turns: usize) -> String {
+    conversation(&format!("question {number}"), turns)
+}
+
+#[tokio::test]
 async fn an_instance_that_fails_at_once_does_not_pass_for_a_quick_one() {
     for body in [CHAT, STREAM] {
         let members = [failing("a"), Member::new("b")];
@@ -207,5 +273,54 @@ async fn what_was_learnt_survives_a_change_of_something_else() {
         let body = conversation(&question, 2);
         let after = changed.send(post("/v1/chat/completions", &body, &[])).await;
         assert_eq!(instance_of(&after), before, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_learnt_survives_changes_of_other_instances() {
+    let stage = Stage::new(["a", "b", "c"].map(Member::new), by("prefix")).await;
+    let mut config = stage.config.clone();
+    config["instances"][2]["name"] = json!("d");
+    config["instances"][2]["weight"] = json!(2);
+    let mut homes = Vec::new();
+    for number in 0..12 {
+        let question = format!("question {number}");
+        homes.push(instance_of(&stage.chat(&conversation(&question, 1)).await));
+    }
+    let changed = stage.bench.next("/routes/1", "ai-proxy-multi", &config);
+    for (number, home) in homes.iter().enumerate().filter(|(_, home)| *home != "c") {
+        let body = conversation(&format!("question {number}"), 2);
+        let seen = changed.send(post("/v1/chat/completions", &body, &[])).await;
+        assert_eq!(instance_of(&seen), *home, "question {number}");
+    }
+    assert!(homes.iter().any(|home| home != "c"));
+}
+
+#[tokio::test]
+async fn what_is_in_flight_is_known_when_an_instance_comes() {
+    let stall = Behaviour {
+        stall_after: Some(Place::Head),
+        ..Behaviour::default()
+    };
+    let members = [Member::behaving("a", stall), Member::new("b").weight(0)];
+    let stage = Stage::new(members, by("least_busy")).await;
+    let mut config = stage.config.clone();
+    config["instances"][1]["weight"] = json!(1);
+    let changed = stage.bench.next("/routes/1", "ai-proxy-multi", &config);
+    let a = stage.upstream("a").journal();
+    tokio::select! {
+        _ = stage.chat(CHAT) => panic!("it was answered"),
+        () = a.wait_for(|view| view.stats.requests == 1) => {}
+    }
+    // It was given up; another one is begun, and stays.
+    let waiting = stage.chat(CHAT);
+    tokio::pin!(waiting);
+    tokio::select! {
+        _ = &mut waiting => panic!("it was answered"),
+        () = a.wait_for(|view| view.stats.requests == 2) => {}
+    }
+    for _ in 0..4 {
+        let seen = changed.send(post("/v1/chat/completions", CHAT, &[])).await;
+        assert_eq!(instance_of(&seen), "b");
     }
 }

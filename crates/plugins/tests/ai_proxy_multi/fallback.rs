@@ -118,6 +118,117 @@ async fn retries_end_at_their_number_with_the_upstreams_own_answer() {
 }
 
 #[tokio::test]
+async fn any_number_of_retries_is_kept_to() {
+    let members = || {
+        let names = [("a", 4), ("b", 3), ("c", 2), ("d", 1)];
+        names.map(|(name, priority)| failing(name, 503).priority(priority))
+    };
+    for (most, asked, status, said) in [
+        (0, 1, 503, "a"),
+        (1, 2, 503, "b"),
+        (2, 3, 503, "c"),
+        // Nobody is left, which is another answer.
+        (4, 4, 502, "d"),
+        (1_000_000, 4, 502, "d"),
+    ] {
+        let config = json!({ "fallback_strategy": ["http_5xx"], "max_retries": most });
+        let seen = Stage::new(members(), config).await.chat(CHAT).await;
+        assert_eq!(statuses(&seen), vec![503; asked], "{most}");
+        assert_eq!(seen.status.as_u16(), status, "{most}");
+        assert_eq!(seen.json(), json!({ "said": said }), "{most}");
+    }
+    // With nothing that may be retried it has no effect.
+    let seen = Stage::new(members(), json!({ "max_retries": 3 }))
+        .await
+        .chat(CHAT)
+        .await;
+    assert_eq!((seen.status.as_u16(), statuses(&seen)), (503, vec![503]));
+}
+
+#[tokio::test]
+async fn retries_that_end_without_an_upstreams_answer_end_with_its_status() {
+    let broken = |name, place| {
+        let behaviour = match place {
+            "cut" => Behaviour {
+                cut_after: Some(simulator::Place::Head),
+                ..Behaviour::default()
+            },
+            _ => Behaviour {
+                stall_after: Some(simulator::Place::Head),
+                ..Behaviour::default()
+            },
+        };
+        Member::behaving(name, behaviour)
+    };
+    for (place, status) in [("cut", 500), ("stall", 504)] {
+        let members = [
+            failing("a", 503).priority(2),
+            broken("b", place).priority(1),
+            Member::new("c"),
+        ];
+        let config = json!({ "fallback_strategy": "http_5xx", "max_retries": 1, "timeout": 60 });
+        let seen = Stage::new(members, config).await.chat(CHAT).await;
+        assert_eq!(
+            (seen.status.as_u16(), statuses(&seen)),
+            (status, vec![503, status])
+        );
+        assert_eq!(seen.source, ReplySource::Gateway);
+    }
+}
+
+#[tokio::test]
+async fn a_400_is_retried_only_when_it_is_listed() {
+    for (config, expected) in [
+        (
+            json!({ "fallback_strategy": ["http_5xx", "http_429"] }),
+            vec![400],
+        ),
+        (json!({ "fallback_http_statuses": [400] }), vec![400, 200]),
+        (
+            json!({ "fallback_strategy": [], "fallback_http_statuses": [400] }),
+            vec![400, 200],
+        ),
+        (
+            json!({ "fallback_strategy": [], "fallback_http_statuses": [401] }),
+            vec![400],
+        ),
+    ] {
+        let seen = pair(400, config.clone()).await.chat(CHAT).await;
+        assert_eq!(statuses(&seen), expected, "{config}");
+    }
+}
+
+#[tokio::test]
+async fn a_strategy_and_listed_statuses_go_together() {
+    let members = [
+        failing("a", 402).priority(3),
+        failing("b", 429).priority(2),
+        failing("c", 500).priority(1),
+        Member::new("d"),
+    ];
+    let config = json!({
+        "fallback_strategy": "instance_health_and_rate_limiting",
+        "fallback_http_statuses": [402],
+    });
+    let seen = Stage::new(members, config).await.chat(CHAT).await;
+    assert_eq!(statuses(&seen), [402, 429, 500, 200]);
+    assert_eq!(instance_of(&seen), "d");
+}
+
+#[tokio::test]
+async fn nothing_of_a_failed_answer_is_in_the_heads_of_the_next() {
+    let failure = Behaviour {
+        content_type: Some("text/x-error".parse().expect("a value")),
+        ..Behaviour::json(StatusCode::BAD_GATEWAY, "from a")
+    };
+    let members = [Member::behaving("a", failure).priority(1), Member::new("b")];
+    let config = json!({ "fallback_strategy": "http_5xx" });
+    let seen = Stage::new(members, config).await.chat(CHAT).await;
+    let kinds = seen.headers.get_all("content-type");
+    assert_eq!(kinds.iter().collect::<Vec<_>>(), ["application/json"]);
+}
+
+#[tokio::test]
 async fn when_all_have_failed_the_answer_is_502_with_the_last_body() {
     let members = [
         failing("a", 500).priority(1),
@@ -192,6 +303,24 @@ async fn a_failure_that_took_too_long_is_the_answer() {
 
     let seen = Stage::new(slow(0), config(30_000)).await.chat(CHAT).await;
     assert_eq!(statuses(&seen), [500, 200]);
+}
+
+#[tokio::test]
+async fn each_attempt_has_its_own_time_to_fail_in() {
+    let slow = |name| {
+        let mut member = failing(name, 500);
+        member.behaviour.delay = Duration::from_millis(120);
+        member
+    };
+    let members = [
+        slow("a").priority(2),
+        slow("b").priority(1),
+        Member::new("c"),
+    ];
+    // Together the two take longer than either may.
+    let config = json!({ "fallback_strategy": "http_5xx", "retry_on_failure_within_ms": 200 });
+    let seen = Stage::new(members, config).await.chat(CHAT).await;
+    assert_eq!(statuses(&seen), [500, 500, 200]);
 }
 
 #[tokio::test]

@@ -62,6 +62,14 @@ async fn an_instance_of_weight_zero_is_left_out_beside_others() {
     let stage = Stage::new(members, json!({})).await;
     stage.sequence(4).await;
     assert_eq!(stage.counts().into_values().collect::<Vec<_>>(), [2, 2]);
+
+    // Each priority for itself: where all weigh nothing, all weigh the same.
+    let members = [
+        Member::new("a").weight(0).priority(1),
+        Member::new("b").weight(7),
+    ];
+    let stage = Stage::new(members, json!({})).await;
+    assert_eq!(stage.sequence(3).await, ["a"; 3]);
 }
 
 #[tokio::test]
@@ -183,6 +191,73 @@ async fn turns_go_on_when_something_else_is_changed() {
         after.push(instance_of(&seen));
     }
     assert_eq!(after, round[2..]);
+}
+
+#[tokio::test]
+async fn any_window_of_a_round_has_each_instance_as_often_as_it_weighs() {
+    let members = [
+        Member::new("a").weight(10),
+        Member::new("b").weight(6),
+        Member::new("c").weight(4),
+    ];
+    let stage = Stage::new(members, json!({})).await;
+    let names = stage.sequence(40).await;
+    for window in names.windows(10) {
+        let count = |name| window.iter().filter(|picked| *picked == name).count();
+        assert_eq!((count("a"), count("b"), count("c")), (5, 3, 2), "{names:?}");
+    }
+    // Smooth: nobody waits longer than its share lets it.
+    assert!(
+        !names.windows(3).any(|three| three == ["a"; 3]),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn turns_go_on_when_another_priority_is_changed() {
+    let members = [
+        Member::new("a").weight(3).priority(1),
+        Member::new("b").weight(2).priority(1),
+        Member::new("spare"),
+    ];
+    let stage = Stage::new(members, json!({})).await;
+    let round = stage.sequence(5).await;
+    let before = stage.sequence(2).await;
+    let mut changed = stage.config.clone();
+    changed["instances"][2]["weight"] = json!(9);
+    changed["instances"][2]["name"] = json!("other");
+    let bench = stage.bench.next("/routes/1", "ai-proxy-multi", &changed);
+    let mut after = Vec::new();
+    for _ in 0..3 {
+        let seen = bench.send(post("/v1/chat/completions", CHAT, &[])).await;
+        after.push(instance_of(&seen));
+    }
+    assert_eq!([before, after].concat(), round);
+}
+
+#[tokio::test]
+async fn only_the_share_of_an_instance_that_comes_or_goes_moves() {
+    let members = ["a", "b", "c", "d"].map(Member::new);
+    let config = json!({ "balancer": { "algorithm": "chash", "key": "query_string" } });
+    let stage = Stage::new(members, config).await;
+    let mut fewer = stage.config.clone();
+    fewer["instances"]
+        .as_array_mut()
+        .expect("an array")
+        .remove(2);
+    let fewer = stage.bench.next("/routes/1", "ai-proxy-multi", &fewer);
+    let mut moved = 0;
+    for key in 0..200 {
+        let uri = format!("/v1/chat/completions?k={key}");
+        let four = instance_of(&stage.ask(&uri, CHAT, &[]).await);
+        let three = instance_of(&fewer.send(post(&uri, CHAT, &[])).await);
+        if four == "c" {
+            moved += 1;
+        } else {
+            assert_eq!(four, three, "{key}");
+        }
+    }
+    assert!((25..80).contains(&moved), "{moved}");
 }
 
 #[tokio::test]

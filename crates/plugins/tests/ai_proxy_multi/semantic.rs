@@ -12,7 +12,8 @@ use simulator::{Behaviour, Place, Received, Running, Simulator};
 use tokio::time::Instant;
 
 use crate::health;
-use crate::stage::{Member, Stage, instance_of, statuses, trail};
+use crate::heard::Heard;
+use crate::stage::{Member, Stage, instance_of, join_all, statuses, trail};
 use crate::support::Seen;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -315,6 +316,13 @@ async fn answers_that_cannot_be_used_lead_to_the_fallback() {
         (ok, "<html>"),
         (ok, r#"{"data":[1]}"#),
         (ok, r#"{"data":[{"embedding":null}]}"#),
+        (ok, r#"{"data":[{"embedding":[]}]}"#),
+        (ok, r#"{"data":[{"embedding":[NaN,0,0]}]}"#),
+        (ok, r#"{"data":[{"embedding":[null,0,0]}]}"#),
+        (ok, r#"{"data":[{"index":-1,"embedding":[1,0,0]}]}"#),
+        (ok, r#"{"data":[{"index":0.5,"embedding":[1,0,0]}]}"#),
+        (ok, r#"{"data":[]}"#),
+        (StatusCode::CREATED, r#"{"data":[{"embedding":[1,0,0]}]}"#),
         (ok, r#"{"data":[{"embedding":[1e999,0,0]}]}"#),
         (ok, r#"{"data":[{"embedding":[1,0]}]}"#),
         (ok, r#"{"data":[{"index":1,"embedding":[1,0,0]}]}"#),
@@ -466,6 +474,165 @@ async fn an_instance_that_is_not_well_is_passed_over_for_the_next_most_alike() {
         let picked = told(&seen, "x-ai-semantic-picked-instance");
         assert_eq!(picked, Some(told_of));
     }
+}
+
+#[tokio::test]
+async fn an_open_breaker_moves_prompts_to_the_next_most_alike() {
+    let server = server().await;
+    let mut config = semantic(
+        &server,
+        &json!({ "fallback": "translator", "debugging": true }),
+    );
+    config["fallback_strategy"] = json!("instance_health_and_rate_limiting");
+    let stage = Stage::new([translator(), general(), coder()], config).await;
+    let down = |name: &str| {
+        let failure = Behaviour::status(StatusCode::SERVICE_UNAVAILABLE);
+        stage.upstream(name).script().set_default(failure);
+    };
+    let told_of = |seen: &Seen| {
+        let first = trail(seen)[0].clone();
+        let picked = told(seen, "x-ai-semantic-picked-instance");
+        (first.0, first.1, picked.unwrap_or_default().to_owned())
+    };
+    let code = chat("code");
+    down("coder");
+    for _ in 0..5 {
+        let first = ("coder".into(), "semantic", "coder".into());
+        assert_eq!(told_of(&stage.chat(&code).await), first);
+    }
+    // `coder` is open: who is next in the order leads, and is told of.
+    let next = ("general".into(), "semantic", "general".into());
+    assert_eq!(told_of(&stage.chat(&code).await), next);
+    down("general");
+    for _ in 0..5 {
+        stage.chat(&code).await;
+    }
+    // Nobody who fits is closed: the fallback leads.
+    let last = ("translator".into(), "semantic", "fallback".into());
+    assert_eq!(told_of(&stage.chat(&code).await), last);
+
+    // All are open: whoever recovers soonest is asked all the same, by likeness where that is equal.
+    down("translator");
+    for _ in 0..5 {
+        stage.chat(&code).await;
+    }
+    let seen = stage.chat(&code).await;
+    assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
+    let reasons: Vec<_> = trail(&seen).iter().map(|(_, reason, _)| *reason).collect();
+    assert_eq!(reasons, ["soonest"; 3]);
+    assert!(seen.headers.contains_key("retry-after"));
+    stage
+        .upstream("coder")
+        .script()
+        .set_default(Behaviour::text("well"));
+    let seen = stage.chat(&code).await;
+    assert_eq!(
+        (seen.status, instance_of(&seen)),
+        (StatusCode::OK, "coder".into())
+    );
+    assert_eq!(asked(&stage, "code").await, "coder");
+}
+
+#[tokio::test]
+async fn open_ones_that_recover_together_are_asked_by_likeness() {
+    let server = server().await;
+    let mut config = semantic(&server, &json!({}));
+    config["fallback_strategy"] = json!("http_5xx");
+    let wait = json!({ "breaker": { "faults": 1, "key_faults": 1, "open_ms": 1 } });
+    let failing = |member: Member| {
+        let mut more = member.more;
+        more["breaker"] = wait["breaker"].clone();
+        more["auth"] = json!({ "header": { "Authorization": "Bearer k" } });
+        let behaviour = crate::breaker::asking_for(503, "retry-after", "86400");
+        Member {
+            more,
+            behaviour,
+            ..member
+        }
+    };
+    let members = [general(), translator(), coder()].map(failing);
+    let stage = Stage::new(members, config).await;
+    stage.chat(&chat("code")).await;
+    let names = |seen: &Seen| {
+        trail(seen)
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect::<Vec<_>>()
+    };
+    // All have asked for more than a day, which is cut to one: they differ by milliseconds only.
+    let seen = stage.chat(&chat("code")).await;
+    assert_eq!(names(&seen), ["coder", "general", "translator"]);
+}
+
+#[tokio::test]
+async fn a_single_instance_is_compared_too() {
+    let server = server().await;
+    let config = semantic(&server, &json!({ "debugging": true, "fallback": null }));
+    let stage = Stage::new([coder()], config).await;
+    let seen = stage.chat(&chat("code")).await;
+    assert_eq!(told(&seen, "x-ai-semantic-scores"), Some("coder:1.0000"));
+    let seen = stage.chat(&chat("lunch")).await;
+    assert_eq!(instance_of(&seen), "coder");
+    assert_eq!(
+        told(&seen, "x-ai-semantic-picked-instance"),
+        Some("fallback")
+    );
+}
+
+#[tokio::test]
+async fn the_log_tells_scores_and_reasons_and_nothing_that_the_server_said() {
+    let heard = Heard::default();
+    let _listening = tracing::subscriber::set_default(heard.clone());
+    let server = server().await;
+    let stage = stage(&server, json!({})).await;
+    asked(&stage, "what is for lunch").await;
+    let scores = "coder:0.0000,translator:0.0000,general:0.0000";
+    assert!(heard.has("WARN", scores), "{heard:?}");
+
+    let server = answering(StatusCode::FORBIDDEN, r#"{"error":"secret"}"#).await;
+    let stage = self::stage(&server, json!({})).await;
+    asked(&stage, "my words").await;
+    let reason = "the embeddings server answered 403 Forbidden";
+    assert!(heard.has("WARN", reason), "{heard:?}");
+    for word in ["secret", "my words", "lunch", "write code", "Bearer"] {
+        assert!(!heard.has("", word), "{word}: {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_come_one_by_one_while_the_server_is_down_have_one_call_at_a_time() {
+    let server = server().await;
+    server.script().choose(|_| None);
+    server.script().set_default(Behaviour {
+        delay: Duration::from_millis(50),
+        ..Behaviour::status(StatusCode::SERVICE_UNAVAILABLE)
+    });
+    let stage = stage(&server, json!({})).await;
+    let crowd = join_all((0..40).map(|_| asked(&stage, "code"))).await;
+    assert!(crowd.iter().all(|name| name == "general"));
+    assert_eq!(server.journal().stats().requests, 1);
+    // A failure is not kept: the next one asks again.
+    server
+        .script()
+        .choose(|received| Some(embeddings(received)));
+    let crowd = join_all((0..40).map(|_| asked(&stage, "code"))).await;
+    assert!(crowd.iter().all(|name| name == "coder"));
+    assert_eq!(batches(&server), 2);
+}
+
+#[tokio::test]
+async fn vectors_of_a_configuration_serve_it_alone() {
+    let server = server().await;
+    let stage = stage(&server, json!({})).await;
+    asked(&stage, "code").await;
+    let mut other = stage.config.clone();
+    other["semantic_opts"]["embeddings"]["model"] = json!("another");
+    let other = stage.bench.next("/routes/2", "ai-proxy-multi", &other);
+    let seen = other
+        .send(crate::support::post(CHAT, &chat("code"), &[]))
+        .await;
+    assert_eq!(instance_of(&seen), "coder");
+    assert_eq!(batches(&server), 2);
 }
 
 #[tokio::test]

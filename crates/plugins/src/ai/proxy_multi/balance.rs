@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ai::{Instance, Seat};
-use net::pick::{Ewma, HashRing, LeastBusy, Outcome, Prefix, RoundRobin, Settle, Tried};
+use net::pick::{Ewma, HashRing, LeastBusy, Lineage, Outcome, Prefix, RoundRobin, Settle, Tried};
 use plugin::{Ctx, Host};
 
 use super::config::{Algorithm, InstanceConfig};
@@ -37,9 +37,19 @@ struct Group {
     members: Box<[usize]>,
     /// Those of the members that are ever chosen.
     chosen: Tried,
-    /// Shared by all snapshots in which the group is the same, so that turns go on when something
-    /// else is changed, another group included.
-    picker: Arc<Picker>,
+    picker: Arc<Named>,
+}
+
+/// A picker, and what it picks from. Shared by all snapshots in which the group is the same, so that
+/// turns go on when something else is changed, another group included.
+#[derive(Debug)]
+struct Named {
+    resource: Box<str>,
+    /// The instances, in the order of the configuration.
+    names: Box<[String]>,
+    algorithm: Algorithm,
+    born: Instant,
+    picker: Picker,
 }
 
 #[derive(Debug)]
@@ -94,11 +104,7 @@ impl Balance {
 
     /// Has the instances tell how attempts go, if the algorithm learns from it and has a choice.
     pub(super) fn seat(self: &Arc<Self>, instances: &mut [Instance]) {
-        let learns = matches!(
-            self.algorithm,
-            Algorithm::LeastBusy | Algorithm::Ewma | Algorithm::Prefix
-        );
-        if !learns || instances.len() < 2 {
+        if !learns(self.algorithm) || instances.len() < 2 {
             return;
         }
         for (index, instance) in instances.iter_mut().enumerate() {
@@ -131,7 +137,7 @@ impl Balance {
     /// The picker of an instance, and its place there.
     fn picker(&self, index: usize) -> Option<(&Picker, usize)> {
         let (group, place) = *self.places.get(index)?;
-        Some((&*self.groups.get(group)?.picker, place))
+        Some((&self.groups.get(group)?.picker.picker, place))
     }
 }
 
@@ -176,7 +182,8 @@ impl Group {
             // Names are quoted, so that no name can look like two.
             _ = write!(identity, " {name:?}*{weight}");
         }
-        let make = || Ok::<_, Infallible>(Picker::new(members, algorithm));
+        let before = Named::before(members, algorithm, host);
+        let make = || Ok::<_, Infallible>(Named::new(members, algorithm, host, before.as_deref()));
         let Ok(picker) = host.living.share(&identity, make);
         let has_weight = members.iter().any(|instance| instance.weight > 0);
         let places = members.iter().enumerate();
@@ -194,7 +201,7 @@ impl Group {
             .filter(|(_, index)| tried.contains(**index))
             .map(|(place, _)| place)
             .collect();
-        let place = match &*self.picker {
+        let place = match &self.picker.picker {
             Picker::RoundRobin(turns) => turns.pick(&tried),
             Picker::Hash(ring) => ring.pick(ask.key, &tried),
             Picker::LeastBusy(picker) => picker.pick(&tried),
@@ -203,6 +210,67 @@ impl Group {
         };
         self.members.get(place?).copied()
     }
+}
+
+// === impl Named ===
+
+impl Named {
+    /// Picks from `members`, and takes over what `before` has learnt of those among them.
+    fn new(
+        members: &[&InstanceConfig],
+        algorithm: Algorithm,
+        host: &Host<'_>,
+        before: Option<&Self>,
+    ) -> Self {
+        let heir = before.and_then(|before| {
+            let names = members.iter().map(|instance| instance.name.as_str());
+            let lineage: Vec<_> = names.map(|name| before.place(name)).collect();
+            before.picker.heir(members, &lineage)
+        });
+        Self {
+            resource: host.resource.into(),
+            names: members
+                .iter()
+                .map(|instance| instance.name.clone())
+                .collect(),
+            algorithm,
+            born: Instant::now(),
+            picker: heir.unwrap_or_else(|| Picker::new(members, algorithm)),
+        }
+    }
+
+    /// The picker that the same resource had for most of the members, the latest of several.
+    fn before(
+        members: &[&InstanceConfig],
+        algorithm: Algorithm,
+        host: &Host<'_>,
+    ) -> Option<Arc<Self>> {
+        if !learns(algorithm) {
+            return None;
+        }
+        let common = |named: &Self| {
+            let names = members.iter().map(|instance| instance.name.as_str());
+            names.filter(|name| named.place(name).is_some()).count()
+        };
+        let is_its_own =
+            |named: &Arc<Self>| *named.resource == *host.resource && named.algorithm == algorithm;
+        let living = host.living.all::<Self>().into_iter().filter(is_its_own);
+        living
+            .filter(|named| common(named) > 0)
+            .max_by_key(|named| (common(named), named.born))
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|own| own == name)
+    }
+}
+
+/// Whether pickers of this algorithm learn from how attempts go.
+fn learns(algorithm: Algorithm) -> bool {
+    matches!(
+        algorithm,
+        Algorithm::LeastBusy | Algorithm::Ewma | Algorithm::Prefix
+    )
 }
 
 // === impl Picker ===
@@ -222,5 +290,19 @@ impl Picker {
             Algorithm::Ewma => Self::Ewma(Ewma::new(weights)),
             Algorithm::Prefix => Self::Prefix(Box::new(Prefix::new(named))),
         }
+    }
+    /// A picker of other members, of the same kind, that takes over what this one has learnt; `None`
+    /// for kinds that do not learn.
+    fn heir(&self, members: &[&InstanceConfig], lineage: &Lineage) -> Option<Self> {
+        let weights = members.iter().map(|instance| instance.weight);
+        let named = members
+            .iter()
+            .map(|instance| (&*instance.name, instance.weight));
+        Some(match self {
+            Self::RoundRobin(_) | Self::Hash(_) => return None,
+            Self::LeastBusy(before) => Self::LeastBusy(before.heir(weights, lineage)),
+            Self::Ewma(before) => Self::Ewma(before.heir(weights, lineage)),
+            Self::Prefix(before) => Self::Prefix(Box::new(before.heir(named, lineage))),
+        })
     }
 }
