@@ -5,6 +5,7 @@
 mod balance;
 mod breaker;
 mod config;
+mod gauge;
 mod health;
 mod key;
 mod rules;
@@ -23,6 +24,7 @@ use super::placed;
 use balance::{Ask, Balance};
 use breaker::{Breakers, Leave};
 use config::{Algorithm, Config, InstanceConfig};
+use gauge::Gauge;
 use health::Wellness;
 use key::HashKey;
 use semantic::Semantic;
@@ -206,7 +208,7 @@ fn compile_instances(
 ) -> Result<(Box<[Instance]>, Wellness, Breakers), ConfigError> {
     let mut instances = Vec::with_capacity(configs.len());
     let mut checkers = Vec::with_capacity(configs.len());
-    let mut breakers = Vec::new();
+    let (mut breakers, mut gauges) = (Vec::new(), Vec::new());
     for (index, config) in configs.iter().enumerate() {
         rules::judge_instance(configs, index)?;
         let place = format!("/instances/{index}");
@@ -227,12 +229,14 @@ fn compile_instances(
         };
         checkers.push(checker);
         if configs.len() > 1 {
-            breakers.push(config.breaker.breaker(&settings, host));
+            let breaker = config.breaker.breaker(&settings, host);
+            gauges.extend(breaker.iter().map(|one| Gauge::new(host, &instance, one)));
+            breakers.push(breaker);
         }
         instances.push(instance);
     }
     let wellness = Wellness::new(checkers);
-    Ok((instances.into(), wellness, Breakers::new(breakers)))
+    Ok((instances.into(), wellness, Breakers::new(breakers, gauges)))
 }
 
 /// Says what is accepted and does not do what one may expect.

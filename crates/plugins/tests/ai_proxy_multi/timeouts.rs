@@ -1,13 +1,24 @@
 //! Timeouts of single steps, each with its own word in the trail.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::StatusCode;
-use llm::Ended;
+use plugin::{
+    AttemptGuard, Chain, ConfigError, Ctx, Environment, Host, Link, Meta, Phases, Plugin,
+    RelayError, ReplySource,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
-use tokio::net::TcpListener;
+use telemetry::metrics::Metrics;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::stage::{CHAT, Member, STREAM, Stage, trail};
-use crate::support::Seen;
+use crate::support::{Seen, post};
 
 /// The first event of a chat stream, without content.
 const OPENING: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\
@@ -99,7 +110,7 @@ async fn content_that_takes_too_long_is_given_up() {
 #[tokio::test]
 async fn a_deadline_for_content_is_over_once_it_has_come() {
     let slow = Behaviour {
-        interval: std::time::Duration::from_millis(60),
+        interval: Duration::from_millis(60),
         ..Behaviour::events([OPENING, CONTENT, CONTENT, "data: [DONE]\n\n"])
     };
     let seen = asked(slow, json!({ "first_content_ms": 100 }), STREAM).await;
@@ -132,6 +143,242 @@ async fn a_stream_ends_with_the_time_of_its_exchange() {
     let expected = [("a".to_owned(), "roundrobin", "total_timeout")];
     assert_eq!(trail(&seen), expected);
     assert_eq!(seen.ctx.attempts[0].fault, "");
-    let exchange = seen.ctx.exchange.as_ref().expect("an exchange");
-    assert_eq!(exchange.ended, Ended::DurationLimit);
+    // The client's connection is cut, so that no client takes what it has for the whole.
+    assert_eq!(seen.broken, Some(RelayError::OutOfTime));
+    assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
+}
+
+#[tokio::test]
+async fn a_shorter_bound_of_the_stream_itself_keeps_its_own_word() {
+    let limits = json!({ "total_ms": 20_000 });
+    let mut config = config(&limits);
+    config["max_stream_duration_ms"] = json!(100);
+    let members = [
+        Member::behaving("a", stalled(&[OPENING, CONTENT])).priority(1),
+        Member::new("b"),
+    ];
+    let seen = Stage::new(members, config).await.chat(STREAM).await;
+    let expected = [("a".to_owned(), "roundrobin", "max_stream_duration_ms")];
+    assert_eq!(trail(&seen), expected);
+    assert_eq!(seen.broken, None);
+}
+
+#[tokio::test]
+async fn the_time_of_all_attempts_goes_on_through_a_fallback() {
+    let slow_failure = Behaviour {
+        delay: Duration::from_millis(30),
+        ..Behaviour::status(StatusCode::SERVICE_UNAVAILABLE)
+    };
+    for body in [CHAT, STREAM] {
+        let members = [
+            Member::behaving("a", slow_failure.clone()).priority(2),
+            Member::behaving("b", stall(Place::Head)).priority(1),
+            Member::new("c"),
+        ];
+        let stage = Stage::new(members, config(&json!({ "total_ms": 300 }))).await;
+        let seen = stage.chat(body).await;
+        assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(seen.source, ReplySource::Gateway);
+        let expected = [
+            ("a".to_owned(), "roundrobin", "status"),
+            ("b".to_owned(), "fallback", "total_timeout"),
+        ];
+        assert_eq!(trail(&seen), expected);
+        // What `a` has used of the time is not held against `b`.
+        let faults: Vec<_> = seen.ctx.attempts.iter().map(|one| one.fault).collect();
+        assert_eq!(faults, ["provider", ""]);
+        let last = seen.ctx.attempts.last().expect("an attempt");
+        assert!(
+            last.response
+                .is_some_and(|time| time < Duration::from_millis(300))
+        );
+        assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
+        assert_eq!(stage.counts()["c"], 0);
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_all_attempts_bounds_a_body_that_is_read_whole() {
+    for status in [200, 503] {
+        let stalls = Behaviour {
+            status: StatusCode::from_u16(status).ok(),
+            ..stall(Place::Bytes(10))
+        };
+        let seen = asked(stalls, json!({ "total_ms": 60 }), CHAT).await;
+        assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
+        let expected = [("a".to_owned(), "roundrobin", "total_timeout")];
+        assert_eq!(trail(&seen), expected);
+        // The head had come.
+        assert_eq!(seen.ctx.attempts[0].status, Some(status));
+        assert!(seen.ctx.attempts[0].header.is_some());
+    }
+}
+
+/// An address at which a connection is never accepted: the queue of its listener is full.
+async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(([127, 0, 0, 1], 0).into())
+        .expect("a free port");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let mut queue = Vec::new();
+    // Until one is not let in any more.
+    let patience = Duration::from_millis(200);
+    while let Ok(stream) = timeout(patience, TcpStream::connect(address)).await {
+        queue.push(stream.expect("a connection"));
+    }
+    (address, listener, queue)
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_is_given_up() {
+    let (address, _listener, _queue) = black_hole().await;
+    let hole = json!({ "override": { "endpoint": format!("http://{address}") } });
+    for (timeouts, word) in [
+        (json!({ "connect_ms": 50 }), "connect_timeout"),
+        // Without a bound of its own, connecting has that of all steps.
+        (json!({ "first_content_ms": 20_000 }), "timeout"),
+        (
+            json!({ "connect_ms": 20_000, "first_byte_ms": 50 }),
+            "first_byte_timeout",
+        ),
+    ] {
+        let members = [
+            Member::new("a").priority(1).with(hole.clone()),
+            Member::new("b"),
+        ];
+        let mut config = config(&timeouts);
+        config["timeout"] = json!(80);
+        let seen = Stage::new(members, config).await.chat(CHAT).await;
+        answered_by_b(&seen, word);
+        let attempt = &seen.ctx.attempts[0];
+        assert_eq!(attempt.status, Some(504));
+        assert_eq!((attempt.peer, attempt.pooled), (Some(address), false));
+        assert_eq!((attempt.connect, attempt.header), (None, None));
+        assert!(attempt.response.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_no_matter_of_the_first_byte_or_content() {
+    let early = json!({ "first_byte_ms": 60, "first_content_ms": 60 });
+    let mut config = config(&early);
+    config["timeout"] = json!(120);
+    let members = || {
+        [
+            Member::behaving("a", stall(Place::Bytes(10))).priority(1),
+            Member::new("b"),
+        ]
+    };
+    let seen = Stage::new(members(), config).await.chat(CHAT).await;
+    answered_by_b(&seen, "timeout");
+}
+
+#[tokio::test]
+async fn an_answer_in_one_piece_has_no_deadline_for_its_content() {
+    let slow = Behaviour {
+        delay: Duration::from_millis(80),
+        ..Behaviour::default()
+    };
+    let seen = asked(slow, json!({ "first_content_ms": 20 }), CHAT).await;
+    assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "complete")]);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_configuration_asks_for_has_a_deadline_for_its_content() {
+    for a in [stall(Place::Head), stalled(&[OPENING])] {
+        for how in [
+            json!({ "options": { "stream": true } }),
+            json!({ "override": { "request_body": { "openai-chat": { "stream": true } },
+                                  "request_body_force_override": true } }),
+        ] {
+            let members = [
+                Member::behaving("a", a.clone()).priority(1).with(how),
+                Member::new("b"),
+            ];
+            let config = config(&json!({ "first_content_ms": 50 }));
+            let seen = Stage::new(members, config).await.chat(CHAT).await;
+            answered_by_b(&seen, "first_content_timeout");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_asked_for_has_a_deadline_for_its_content() {
+    let seen = asked(stalled(&[OPENING]), json!({ "first_content_ms": 50 }), CHAT).await;
+    answered_by_b(&seen, "first_content_timeout");
+}
+
+#[tokio::test]
+async fn comments_are_no_content_however_many_come() {
+    let chatty = Behaviour {
+        interval: Duration::from_millis(1),
+        ..Behaviour::events([OPENING].into_iter().chain([": a\n\n"; 2000]))
+    };
+    let seen = asked(chatty, json!({ "first_content_ms": 50 }), STREAM).await;
+    answered_by_b(&seen, "first_content_timeout");
+    assert!(seen.ctx.attempts[0].length > OPENING.len() as u64);
+}
+
+#[tokio::test]
+async fn a_refusal_as_a_stream_is_relayed_under_a_deadline_for_content() {
+    let report = "data: {\"error\":{\"message\":\"no\"}}\n\n";
+    let refusal = Behaviour {
+        status: Some(StatusCode::BAD_REQUEST),
+        ..Behaviour::events([report])
+    };
+    let seen = asked(refusal, json!({ "first_content_ms": 20_000 }), STREAM).await;
+    assert_eq!(seen.status, StatusCode::BAD_REQUEST);
+    assert_eq!(seen.text(), report);
+}
+
+/// A plugin that holds the thread up when an attempt begins.
+struct Late;
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+impl Plugin for Late {
+    const NAME: &'static str = "late";
+    const PRIORITY: i32 = 1;
+    const PHASES: Phases = Phases::ATTEMPT;
+    type Config = Nothing;
+
+    fn compile(_: Nothing, _: &Host<'_>) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    fn attempt(&self, _: &Ctx) -> Option<AttemptGuard> {
+        std::thread::sleep(Duration::from_millis(40));
+        None
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_ended_by_itself_keeps_its_word_when_the_time_is_over() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = closed.local_addr().expect("an address");
+    drop(closed);
+    let gone = json!({ "override": { "endpoint": format!("http://{address}") } });
+    let members = [Member::new("a").priority(1).with(gone), Member::new("b")];
+    let stage = Stage::new(members, config(&json!({ "total_ms": 20 }))).await;
+    let host = Host {
+        living: stage.bench.living(),
+        metrics: &Metrics::default(),
+        environment: &Environment::default(),
+        attributes: None,
+        metadata: None,
+        resource: "/routes/1",
+    };
+    let late = (plugin::entry::<Late>().compile)(&json!({}), &host).expect("a plugin");
+    let mut ctx = post("/v1/chat/completions", CHAT, &[]);
+    let links = vec![Link::new(late, Late::PRIORITY, Meta::default())];
+    ctx.chains.push(Arc::new(Chain::new(links)));
+    // The connection is refused at once, at a moment that is too late already.
+    let seen = stage.bench.send(ctx).await;
+    assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "connect")]);
+    assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
+    assert_eq!(stage.counts()["b"], 0);
 }

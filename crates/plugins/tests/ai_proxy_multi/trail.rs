@@ -1,11 +1,14 @@
 //! What is recorded of every attempt.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use plugin::{Logged, log_entry};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
 use crate::stage::{CHAT, Member, STREAM, Stage, trail};
+use crate::support::Seen;
 
 fn all() -> Value {
     json!({ "timeout": 80, "fallback_strategy": "instance_health_and_rate_limiting" })
@@ -102,11 +105,18 @@ async fn log_entries_tell_all_attempts() {
         serde_json::from_str(&log_entry(&seen.ctx, &Logged::default())).expect("JSON");
     let mut attempts = entry["llm_attempts"].clone();
     for attempt in attempts.as_array_mut().expect("an array") {
-        assert!(attempt["duration"].is_u64(), "{attempt}");
-        attempt
-            .as_object_mut()
-            .expect("an object")
-            .remove("duration");
+        let attempt = attempt.as_object_mut().expect("an object");
+        let was_asked = attempt["ended"] != "no_host";
+        for name in [
+            "start_time",
+            "header_time",
+            "response_time",
+            "address",
+            "pooled",
+        ] {
+            assert_eq!(attempt.remove(name).is_some(), was_asked, "{name}");
+        }
+        assert_eq!(attempt.remove("connect_time").is_some(), was_asked);
     }
     let expected = json!([
         { "instance": "nowhere", "chosen": "roundrobin", "status": 500, "ended": "no_host" },
@@ -120,6 +130,114 @@ async fn log_entries_tell_all_attempts() {
     let entry: Value =
         serde_json::from_str(&log_entry(&seen.ctx, &Logged::default())).expect("JSON");
     assert_eq!(entry.get("llm_attempts"), None);
+}
+
+/// The attempts as a logger sees them.
+fn logged(seen: &Seen) -> Vec<Value> {
+    let line = log_entry(&seen.ctx, &Logged::default());
+    let entry: Value = serde_json::from_str(&line).expect("JSON");
+    entry["llm_attempts"].as_array().expect("an array").clone()
+}
+
+fn times(attempt: &Value) -> Vec<Option<u64>> {
+    let names = [
+        "connect_time",
+        "header_time",
+        "first_content_time",
+        "response_time",
+    ];
+    let times = names.iter().map(|name| attempt[name].as_u64());
+    times.collect()
+}
+
+#[tokio::test]
+async fn the_steps_of_an_attempt_are_told_in_their_order() {
+    let paced = Behaviour {
+        delay: Duration::from_millis(20),
+        interval: Duration::from_millis(10),
+        ..Behaviour::text("one two three")
+    };
+    let members = [
+        Member::behaving("a", Behaviour::status(StatusCode::BAD_GATEWAY)).priority(1),
+        Member::behaving("b", paced),
+    ];
+    let mut config = all();
+    config["logging"] = json!({ "summaries": true });
+    config["timeout"] = json!(20_000);
+    let stage = Stage::new(members, config).await;
+    let (first, second) = (stage.chat(STREAM).await, stage.chat(STREAM).await);
+    let (a, b) = (&logged(&first)[0], &logged(&first)[1]);
+    assert_eq!(a["address"], stage.upstream("a").address().to_string());
+    assert_eq!(b["address"], stage.upstream("b").address().to_string());
+    assert_eq!((&a["pooled"], &b["pooled"]), (&json!(false), &json!(false)));
+    let [connect, header, content, end] = times(b)[..] else {
+        panic!("four times");
+    };
+    assert!(connect.is_some() && connect <= header, "{b}");
+    assert!(
+        Some(20) <= header && header < content && content < end,
+        "{b}"
+    );
+    let [_, header, content, end] = times(a)[..] else {
+        panic!("four times");
+    };
+    assert!(
+        header.is_some() && content.is_none() && header <= end,
+        "{a}"
+    );
+    // The second attempt began when the first had ended.
+    let ended = a["start_time"]
+        .as_u64()
+        .zip(end)
+        .map(|(start, end)| start + end);
+    assert!(ended <= b["start_time"].as_u64(), "{a} {b}");
+
+    // The connection to `b` was kept; that of a failure is not.
+    let (a, b) = (&logged(&second)[0], &logged(&second)[1]);
+    assert_eq!((&a["pooled"], &b["pooled"]), (&json!(false), &json!(true)));
+    assert!(b.get("connect_time").is_none() && a["connect_time"].is_u64());
+    let entry: Value =
+        serde_json::from_str(&log_entry(&second.ctx, &Logged::default())).expect("JSON");
+    // The summary is that of the last attempt.
+    let summary = &entry["llm_summary"];
+    assert_eq!(summary["upstream_response_time"], b["response_time"]);
+    assert!(summary["duration"].as_u64() <= b["first_content_time"].as_u64());
+}
+
+#[tokio::test]
+async fn an_attempt_that_reached_nobody_tells_where_it_wanted_to_go() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = closed.local_addr().expect("an address");
+    drop(closed);
+    for (endpoint, told, pooled, word) in [
+        (
+            format!("http://{address}"),
+            address.to_string(),
+            json!(false),
+            "connect",
+        ),
+        (
+            "http://no-such-host.invalid".to_owned(),
+            "no-such-host.invalid:80".to_owned(),
+            Value::Null,
+            "resolve",
+        ),
+    ] {
+        let gone = json!({ "override": { "endpoint": endpoint } });
+        let members = [Member::new("a").priority(1).with(gone), Member::new("b")];
+        let mut config = all();
+        config["timeout"] = json!(20_000);
+        config["logging"] = json!({ "summaries": true });
+        let seen = Stage::new(members, config).await.chat(CHAT).await;
+        let a = &logged(&seen)[0];
+        assert_eq!((&a["address"], &a["pooled"]), (&json!(told), &pooled));
+        assert_eq!((&a["ended"], &a["status"]), (&json!(word), &json!(500)));
+        let [connect, header, content, end] = times(a)[..] else {
+            panic!("four times");
+        };
+        assert_eq!((connect, header, content), (None, None, None));
+        assert!(end.is_some() && a["start_time"].is_u64());
+    }
 }
 
 #[tokio::test]
@@ -137,4 +255,36 @@ async fn variables_list_all_attempts() {
     assert_eq!(read("upstream_status"), "429, 200");
     assert_eq!(read("balancer_ip"), "b");
     assert_eq!(read("upstream_response_time").matches(", ").count(), 1);
+    assert_eq!(read("upstream_instance"), "a, b");
+    assert_eq!(read("upstream_chosen"), "roundrobin, fallback");
+    assert_eq!(read("upstream_ended"), "status, complete");
+    assert!(read("upstream_first_content_time").starts_with("-, 0."));
+    assert_eq!(read("upstream_header_time").matches('.').count(), 2);
+    let lengths = read("upstream_response_length");
+    let (one, other) = lengths.split_once(", ").expect("two lengths");
+    assert!(one != "0" && other != "0", "{lengths}");
+}
+
+#[tokio::test]
+async fn variables_of_attempts_without_an_answer_have_dashes() {
+    let silent = stall(Place::Head);
+    let nowhere = json!({ "provider": "openai-compatible", "override": null });
+    let members = [
+        Member::new("nowhere").priority(2).with(nowhere),
+        Member::behaving("a", silent).priority(1),
+        Member::new("b"),
+    ];
+    let stage = Stage::new(members, all()).await;
+    let seen = stage.chat(CHAT).await;
+    let read = |name: &str| {
+        let value = plugin::Var::named(name).value(&seen.ctx).expect("a value");
+        value.into_text().into_owned()
+    };
+    assert_eq!(read("upstream_status"), "500, 504, 200");
+    assert!(read("upstream_addr").starts_with("-, 127.0.0.1:"));
+    assert!(read("upstream_header_time").starts_with("-, -, 0."));
+    assert!(read("upstream_connect_time").starts_with("-, 0."));
+    assert!(read("upstream_response_time").starts_with("-, 0."));
+    assert!(read("upstream_response_length").starts_with("0, 0, "));
+    assert_eq!(read("upstream_ended"), "no_host, timeout, complete");
 }

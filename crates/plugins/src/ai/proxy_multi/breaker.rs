@@ -11,6 +11,8 @@ use plugin::{Attempt, Fault, Host};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::gauge::Gauge;
+
 /// When others are preferred to an instance because of what its answers have shown; Tollgate's own.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -39,6 +41,8 @@ pub(crate) struct BreakerConfig {
 pub(super) struct Breakers {
     /// `None` for an instance without a breaker: it is always as good as any.
     breakers: Box<[Option<Arc<Breaker>>]>,
+    #[expect(dead_code, reason = "held so that the metrics show them")]
+    gauges: Vec<Arc<Gauge>>,
 }
 
 /// An instance with the leave to ask it.
@@ -97,9 +101,11 @@ impl BreakerConfig {
 // === impl Breakers ===
 
 impl Breakers {
-    pub(super) fn new(breakers: Vec<Option<Arc<Breaker>>>) -> Self {
-        let breakers = breakers.into();
-        Self { breakers }
+    pub(super) fn new(breakers: Vec<Option<Arc<Breaker>>>, gauges: Vec<Arc<Gauge>>) -> Self {
+        Self {
+            breakers: breakers.into(),
+            gauges,
+        }
     }
 
     /// Who would be asked: as `pick` chooses among those outside `avoided` whose breaker lets
