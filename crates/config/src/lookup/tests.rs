@@ -207,6 +207,142 @@ async fn answers_hold_and_nobody_is_asked_twice() {
     }
 }
 
+/// Lets `time` pass at once, without a request in between being late for it.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Whether anybody is asked at this moment; whoever is, is heard.
+async fn asks(lookup: &mut Lookup) -> bool {
+    lookup.ask_due();
+    let asks = !lookup.asked.is_empty();
+    while let Some(joined) = lookup.asked.join_next_with_id().await {
+        lookup.take(joined);
+    }
+    asks
+}
+
+#[tokio::test]
+async fn what_was_found_is_asked_for_anew_after_300_seconds() {
+    let vault = Vault::start().await;
+    vault.holds("/v1/kv/apisix/openai", &json!({ "key": "sk-1" }));
+    let document = document(&[KEY], &[("vault/main", &vault.manager())]);
+    let mut lookup = lookup();
+    lookup.resolve(&document).await;
+    pass(Duration::from_secs(290)).await;
+    assert!(!asks(&mut lookup).await);
+    pass(Duration::from_secs(10)).await;
+    vault.holds("/v1/kv/apisix/openai", &json!({ "key": "sk-2" }));
+    assert!(asks(&mut lookup).await);
+    assert_eq!(lookup.resolve(&document).await.get(KEY), Ok("sk-2"));
+    assert!(!asks(&mut lookup).await, "and then for as long again");
+    assert_eq!(vault.heads().len(), 2);
+}
+
+#[tokio::test]
+async fn what_failed_is_asked_for_anew_after_60_seconds_whatever_the_failure() {
+    let mut vault = Vault::start().await;
+    let absent = "$secret://vault/main/none/key";
+    let sealed = "$secret://vault/main/sealed/key";
+    vault.answer("/v1/kv/apisix/sealed", 503, json!({ "errors": [] }));
+    let document = document(&[absent, sealed], &[("vault/main", &vault.manager())]);
+    let mut lookup = lookup();
+    lookup.resolve(&document).await;
+    pass(Duration::from_secs(50)).await;
+    assert!(!asks(&mut lookup).await);
+    pass(Duration::from_secs(10)).await;
+    assert!(asks(&mut lookup).await);
+    assert_eq!(vault.heads().len(), 4);
+
+    vault.kill().await;
+    pass(Duration::from_secs(60)).await;
+    assert!(
+        asks(&mut lookup).await,
+        "one that cannot be reached as well"
+    );
+    assert!(!asks(&mut lookup).await);
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_read_anew_is_tried_every_60_seconds() {
+    let vault = Vault::start().await;
+    let place = "/v1/kv/apisix/openai";
+    vault.holds(place, &json!({ "key": "sk-1" }));
+    let document = document(&[KEY], &[("vault/main", &vault.manager())]);
+    let mut lookup = lookup();
+    lookup.resolve(&document).await;
+    vault.answer(place, 503, json!({ "errors": [] }));
+    pass(Duration::from_secs(300)).await;
+    for _ in 0..2 {
+        assert!(asks(&mut lookup).await);
+        assert!(!asks(&mut lookup).await);
+        assert_eq!(lookup.resolve(&document).await.get(KEY), Ok("sk-1"));
+        pass(Duration::from_secs(60)).await;
+    }
+}
+
+#[tokio::test]
+async fn only_what_a_configuration_names_is_kept() {
+    let vault = Vault::start().await;
+    let texts: Vec<_> = (0..600)
+        .map(|number| format!("$secret://vault/main/many/{number}/key"))
+        .collect();
+    for number in 0..600 {
+        let path = format!("/v1/kv/apisix/many/{number}");
+        vault.holds(&path, &json!({ "key": number.to_string() }));
+    }
+    let names: Vec<_> = texts.iter().map(String::as_str).collect();
+    let manager = vault.manager();
+    let managers = [("vault/main", &manager)];
+    let many = document(&names, &managers);
+    let mut lookup = lookup();
+    let values = lookup.resolve(&many).await;
+    assert_eq!(
+        (values.get(names[0]), values.get(names[599])),
+        (Ok("0"), Ok("599"))
+    );
+    lookup.resolve(&many).await;
+    assert_eq!(
+        vault.heads().len(),
+        600,
+        "no number of them pushes others out"
+    );
+    let few = document_after(&many, &names[..2], &managers);
+    lookup.resolve(&few).await;
+    assert_eq!((lookup.known.len(), lookup.wanted.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn certificates_refer_to_secrets_too() {
+    let vault = Vault::start().await;
+    vault.holds("/v1/kv/apisix/tls", &json!({ "chain": "c", "key": "k" }));
+    let texts = ["chain", "key"].map(|field| format!("$secret://vault/main/tls/{field}"));
+    let [chain, key] = &texts;
+    let ssl = json!({
+        "sni": "a.example", "cert": chain, "key": key, "certs": [chain], "keys": [key],
+    });
+    let mut draft = Draft::new(None, None);
+    for (kind, id, value) in [
+        (Kind::Ssl, "1", ssl),
+        (Kind::Secret, "vault/main", vault.manager()),
+    ] {
+        draft.take(Entry {
+            kind,
+            id: id.to_owned(),
+            key: format!("/apisix/{}", kind.path(id)),
+            created: 1,
+            modified: 1,
+            value,
+        });
+    }
+    let loaded = draft.finish(1);
+    assert!(loaded.rejected.is_empty(), "{:?}", loaded.rejected);
+    let values = lookup().resolve(&loaded.document).await;
+    assert_eq!((values.get(chain), values.get(key)), (Ok("c"), Ok("k")));
+}
+
 #[tokio::test]
 async fn a_rotated_secret_is_told_of() {
     let vault = Vault::start().await;
