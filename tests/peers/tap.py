@@ -60,7 +60,8 @@ class Tap:
     `hold_after` is the number of response bytes per connection after which nothing more is passed
     on (0: no answer at all), `cut_after` the number after which the connection is reset,
     `end_after` the number after which it is closed in good order. Each may be a place, too: a
-    function of the answer so far. With `deny` a connection is reset once it is there.
+    function of the answer so far. With `deny` a connection is reset once something was asked, and
+    the upstream knows nothing of it.
     """
 
     def __init__(self, target, hold_after=None, cut_after=None, end_after=None, deny=False):
@@ -97,7 +98,7 @@ class Tap:
             except OSError:
                 return
             if self.deny:
-                reset(near)
+                threading.Thread(target=self._deny, args=(near,), daemon=True).start()
                 continue
             near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             far = socket.create_connection(self.target)
@@ -108,6 +109,12 @@ class Tap:
             with self.opened:
                 self.links.append(link)
                 self.opened.notify_all()
+
+    @staticmethod
+    def _deny(near):
+        with contextlib.suppress(OSError):
+            near.recv(1)
+            reset(near)
 
     def _up(self, link, far):
         try:
@@ -127,10 +134,12 @@ class Tap:
                 link.answer += data
                 place, act = self._fault(link.answer)
                 self._pass(link, link.answer[link.sent : place])
-                if place is not None and act:
+                if act:
                     act(link.near)
                     return
-            link.near.shutdown(socket.SHUT_WR)
+            # What holds an answer keeps its end back, too.
+            if self._fault(link.answer)[0] is None:
+                link.near.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
