@@ -19,11 +19,13 @@ pub(crate) struct Timeouts {
     #[serde(default, rename = "first_byte_ms")]
     #[schemars(range(min = 1, max = 86_400_000))]
     first_byte: Option<u64>,
-    /// Longest time from the start of an attempt to the first content of a stream, in milliseconds.
+    /// Longest time from the start of an attempt to the first content of a stream, whoever asked for
+    /// one, in milliseconds.
     #[serde(default, rename = "first_content_ms")]
     #[schemars(range(min = 1, max = 86_400_000))]
     first_content: Option<u64>,
-    /// Longest time of all attempts together, up to the end of the answer, in milliseconds.
+    /// Longest time of all attempts together, up to the end of the answer, in milliseconds; a stream
+    /// that has begun is cut then.
     #[serde(default, rename = "total_ms")]
     #[schemars(range(min = 1, max = 86_400_000))]
     total: Option<u64>,
