@@ -1,5 +1,6 @@
 //! One upstream call: sent, judged, and turned into an answer or a fault.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body;
 use llm::{Dialect, Ended};
-use net::Answer;
+use net::{Answer, Origin};
 use plugin::{
     Attempt, AttemptGuard, Choice, Ctx, Fault, Phases, Reply, ReplyBody, ReplySource, Say, Want,
     Whose,
@@ -59,10 +60,10 @@ pub(crate) async fn attempt(
         dialect,
         is_stream,
     } = compose(ctx, instance)?;
-    let Some(upstream) = &instance.upstream else {
     if let Some(lack) = &instance.lack {
         return Err(lacking(ctx, instance, choice, lack));
     }
+    let Some(upstream) = &instance.upstream else {
         return Err(no_host(ctx, instance, choice));
     };
     let begun = begin(ctx, upstream, path, choice);
@@ -84,13 +85,25 @@ pub(crate) async fn attempt(
     let start = opening.start;
     record_start(ctx, start);
     let asked = (request, is_stream);
-    match deadline::send(ctx, &upstream.origin, asked, &terms.limits).await {
+    let origin = target(ctx, instance, upstream);
+    match deadline::send(ctx, &origin, asked, &terms.limits).await {
         Err(unanswered) => Err(unreached(ctx, &unanswered, start)),
         Ok(answer) => {
             record_head(ctx, &answer, start);
             judge(ctx, answer, opening, terms).await
         }
     }
+}
+
+/// The origin of an attempt, with the addresses that it may go to when the instance is probed.
+fn target<'i>(ctx: &mut Ctx, instance: &Instance, upstream: &'i Upstream) -> Cow<'i, Origin> {
+    let Some(peers) = instance.peers() else {
+        return Cow::Borrowed(&*upstream.origin);
+    };
+    if let Some(attempt) = ctx.attempts.last_mut() {
+        attempt.steered = true;
+    }
+    Cow::Owned(upstream.origin.at(peers))
 }
 
 /// Opens the record of an attempt, and tells when.
@@ -307,6 +320,8 @@ fn no_host(ctx: &mut Ctx, instance: &Instance, choice: Choice) -> Fault {
         instance.provider.name
     ));
     Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say).elsewhere()
+}
+
 fn lacking(ctx: &mut Ctx, instance: &Instance, choice: Choice, lack: &Lack) -> Fault {
     let host = instance.upstream.as_ref().map(|upstream| &upstream.host);
     ctx.attempts.push(Attempt {
@@ -320,8 +335,6 @@ fn lacking(ctx: &mut Ctx, instance: &Instance, choice: Choice, lack: &Lack) -> F
     let say = Say::ErrorMsg(lack.told().to_owned());
     let fault = Fault::new(Whose::Gateway, StatusCode::INTERNAL_SERVER_ERROR, say);
     fault.because(lack).elsewhere()
-}
-
 }
 
 fn no_token(ctx: &mut Ctx, begun: Instant, error: &TokenError) -> Fault {

@@ -17,6 +17,8 @@ pub struct Attempt {
     pub peer: Option<SocketAddr>,
     /// Whether a kept connection served.
     pub pooled: bool,
+    /// Whether `peer` is an address that health checks chose, instead of the resolver.
+    pub steered: bool,
     /// Host name of the upstream.
     pub host: Arc<str>,
     /// `http` or `https`.

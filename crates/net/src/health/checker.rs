@@ -37,7 +37,7 @@ impl Checker {
     }
 
     /// Who asks.
-    pub fn prober(&self) -> &Prober {
+    pub fn prober(&self) -> &Arc<Prober> {
         &self.prober
     }
 

@@ -10,7 +10,10 @@ use crate::Attempt;
 
 pub(super) static ROWS: &[Row] = &[
     Row::new("upstream_addr", |ctx| {
-        each(ctx, |attempt, out| out.push_str(&attempt.address))
+        each(ctx, |attempt, out| match attempt.peer {
+            Some(peer) if attempt.steered => _ = write!(out, "{peer}"),
+            _ => out.push_str(&attempt.address),
+        })
     }),
     Row::new("upstream_status", |ctx| {
         each(ctx, |attempt, out| match attempt.status {

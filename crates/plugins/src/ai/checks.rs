@@ -12,7 +12,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use plugin::{ConfigError, Secret, is_reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+
+mod passive;
+
+use passive::Passive;
 
 /// What a query argument may hold as it is.
 const ARGUMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -37,10 +40,8 @@ pub(crate) struct Target<'a> {
 pub(crate) struct Checks {
     /// Probes that the gateway sends.
     active: Active,
-    /// Judgement by real traffic; not looked into, as APISIX has it for instances.
     #[serde(default)]
-    #[expect(dead_code, reason = "a compatible configuration may carry it")]
-    passive: Option<Map<String, Value>>,
+    passive: Option<Passive>,
 }
 
 /// How a probe is made.
@@ -145,6 +146,20 @@ pub(crate) struct Unhealthy {
 // === impl Checks ===
 
 impl Checks {
+    /// Whether they hold a judgement by real traffic, which has no effect.
+    pub(crate) fn has_passive(&self) -> bool {
+        self.passive.is_some()
+    }
+
+    /// Whether what a probe says or asks for is a reference without a value.
+    pub(crate) fn lack_a_value(&self) -> bool {
+        let active = &self.active;
+        let mut texts = [&active.http_path, &active.http_req_body]
+            .into_iter()
+            .chain(&active.host);
+        texts.any(|text| is_reference(text))
+    }
+
     /// The probe of a target.
     ///
     /// # Errors
@@ -251,6 +266,10 @@ impl Active {
     fn headers(&self, auth: &[(String, Secret)]) -> Result<HeaderMap, ConfigError> {
         let mut headers = HeaderMap::new();
         for (index, line) in self.req_headers.iter().flatten().enumerate() {
+            // A reference without a value is no line that anybody should see.
+            if is_reference(line) {
+                continue;
+            }
             let header = line
                 .split_once(':')
                 .and_then(|(name, value)| header(name, value));
@@ -266,10 +285,6 @@ impl Active {
             headers.append(name, value);
         }
         for (name, value) in auth {
-            // A reference without a value is no line that anybody should see.
-            if is_reference(line) {
-                continue;
-            }
             // What cannot be sent is refused where the instance itself is compiled.
             let Some((name, value)) = header(name, value.expose()) else {
                 continue;

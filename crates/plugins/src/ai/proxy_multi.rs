@@ -68,6 +68,7 @@ impl Plugin for AiProxyMulti {
             compile_instances(&config.instances, &limits, host)?;
         rules::judge_balancer(&config)?;
         warn(&instances, host.resource);
+        health::warn(&config.instances, host.resource);
         let algorithm = config.balancer.algorithm;
         let balance = Arc::new(Balance::new(&config.instances, algorithm, host));
         balance.seat(&mut instances);
@@ -219,7 +220,7 @@ fn compile_instances(
         let settings = config.target.settings(Some(&config.name), host);
         let settings = settings.map_err(within)?;
         let instance = Instance::new(&settings, limits, host.living);
-        let instance = instance.map_err(|error| within(placed(&error)))?;
+        let mut instance = instance.map_err(|error| within(placed(&error)))?;
         let checker = match &config.checks {
             // A single instance is asked whatever is known of it.
             Some(checks) if configs.len() > 1 => {
@@ -227,6 +228,9 @@ fn compile_instances(
             }
             _ => None,
         };
+        if let Some(checker) = &checker {
+            instance.take_prober(Arc::clone(checker.prober()));
+        }
         checkers.push(checker);
         if configs.len() > 1 {
             let breaker = config.breaker.breaker(&settings, host);

@@ -10,6 +10,7 @@ use net::health::{Checker, Probe, Prober};
 use net::pick::Tried;
 use plugin::{ConfigError, Host};
 
+use super::config::InstanceConfig;
 use crate::ai::checks::{Checks, Target};
 
 /// What is known of the instances' health, in the order of the configuration.
@@ -64,34 +65,53 @@ pub(super) fn checker(
     let Some((name, port)) = instance.address() else {
         return Ok(None);
     };
-    let probe = checks.probe(Target {
     if checks.lack_a_value() {
         return Ok(None);
     }
+    let probe = checks.probe(Target {
         host: name,
         port,
         headers: &settings.headers,
         query: &settings.query,
     })?;
     let identity = identity(&probe);
-    let living = host.living.all::<Prober>();
-    let before = living.iter().find(|other| {
-        let other = other.probe();
-        other.host == probe.host && other.port == probe.port
-    });
+    let place = format!("upstream#{}#", host.resource);
+    let before = before(&probe, &place, instance.name(), host);
     let Ok(prober) = host.living.share(&identity, || {
-        Ok::<_, Infallible>(Prober::new(probe, before.map(AsRef::as_ref)))
+        Ok::<_, Infallible>(Prober::new(probe, before.as_deref()))
     });
-    let name = format!(
-        "upstream#{}#plugins['ai-proxy-multi'].instances[{index}]",
-        host.resource
-    );
+    let name = format!("{place}plugins['ai-proxy-multi'].instances[{index}]");
     let identity = format!("{name} {:?} {identity}", instance.name());
     let Ok(checker) = host.living.share(&identity, || {
         let label = instance.name().clone();
         Ok::<_, Infallible>(Checker::new(name, label, prober))
     });
     Ok(Some(checker))
+}
+
+/// Who has asked the same target for this instance until now, in whatever way.
+fn before(probe: &Probe, place: &str, label: &str, host: &Host<'_>) -> Option<Arc<Prober>> {
+    let checkers = host.living.all::<Checker>();
+    let mut own = checkers.iter().filter(|checker| {
+        let known = checker.prober().probe();
+        let is_same_target = known.host == probe.host && known.port == probe.port;
+        is_same_target && checker.label() == label && checker.name().starts_with(place)
+    });
+    Some(Arc::clone(own.next()?.prober()))
+}
+
+/// Says of which instances the passive checks have no effect.
+pub(super) fn warn(configs: &[InstanceConfig], resource: &str) {
+    for config in configs {
+        let checks = config.checks.as_ref();
+        if checks.is_some_and(Checks::has_passive) {
+            tracing::warn!(
+                resource,
+                instance = config.name,
+                "checks.passive has no effect, as in APISIX; breaker does what it is meant for"
+            );
+        }
+    }
 }
 
 /// What makes two probes the same. Credentials are in it as a checksum only.
