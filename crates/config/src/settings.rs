@@ -84,6 +84,8 @@ pub struct Proxy {
     pub show_upstream_status_in_response_header: bool,
     /// Whether the `Server` header tells the version.
     pub enable_server_tokens: bool,
+    /// Whether nothing is probed, whatever `checks` say; everything counts as healthy then.
+    pub disable_upstream_healthcheck: bool,
 }
 
 /// How hosts and paths are matched.
@@ -270,6 +272,7 @@ impl Default for Proxy {
             trusted_addresses: Vec::new(),
             show_upstream_status_in_response_header: false,
             enable_server_tokens: true,
+            disable_upstream_healthcheck: false,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use admin::control::Checks;
 use admin::{Access, Api, Control, Export, Facts, Live, PluginHost, Wiring, server};
 use anyhow::Context as _;
 use config::Loaded;
@@ -13,6 +14,7 @@ use config::settings::{LoadedSettings, Settings};
 use config::source::{FileSource, Source, Store, StoreSource};
 use config::substitute::Environment;
 use gateway::Door;
+use net::dns::System;
 use net::listen::Listener;
 use telemetry::log_sink::LogSink;
 use tokio::sync::{Notify, watch};
@@ -56,6 +58,7 @@ struct Operators {
     access: Access,
     source: admin::Source,
     facts: Facts,
+    checks: Checks,
     metrics_path: String,
 }
 
@@ -89,6 +92,7 @@ pub(crate) async fn serve(
     let (served, live) = watch::channel(None);
     let (drain, draining) = watch::channel(false);
     let reload = Arc::new(Notify::new());
+    let is_probing = !settings.proxy.disable_upstream_healthcheck;
     let operators = Operators {
         house: Arc::clone(&house),
         live,
@@ -97,6 +101,7 @@ pub(crate) async fn serve(
         access,
         source: admin_source(&source),
         facts: facts(&source, &banner),
+        checks: checks(&house, is_probing),
         metrics_path: settings.metrics.path.clone(),
     };
     let mut applier = Applier {
@@ -116,8 +121,7 @@ pub(crate) async fn serve(
     }
     let mut tasks = operators.serve(bound);
     tasks.spawn(applier.follow());
-    tasks.spawn(upkeep(Arc::clone(&house)));
-    tasks.spawn(probing::probe(Arc::clone(&house), net::dns::System));
+    look_after(&house, is_probing, &mut tasks);
     eprint_banner(&banner);
 
     let reopen = || reopen(&house, sink.as_deref());
@@ -142,6 +146,7 @@ impl Operators {
             access,
             source,
             facts,
+            checks,
             metrics_path,
         } = self;
         let limits = server::Limits::default();
@@ -174,7 +179,7 @@ impl Operators {
         if let Some(listener) = bound.control {
             let registry = Arc::clone(&house.registry);
             let control = Control::new(Live::new(live), registry, facts, draining, reload)
-                .with_checks(probing::checks(Arc::clone(&house)));
+                .with_checks(checks);
             let listener = listener.into_inner();
             tasks.spawn(server::serve(listener, Arc::new(control), limits, never()));
         }
@@ -213,6 +218,24 @@ async fn until_end(
 async fn until_draining(mut draining: watch::Receiver<bool>) {
     // The sender lives as long as the process serves; without it there is nothing to wait for.
     draining.wait_for(|draining| *draining).await.ok();
+}
+
+/// What the control API tells of health. Probers that nobody gives a turn know nothing, and what
+/// nothing is known of counts as healthy.
+fn checks(house: &Arc<House>, is_probing: bool) -> Checks {
+    if is_probing {
+        probing::checks(Arc::clone(house))
+    } else {
+        Checks::default()
+    }
+}
+
+/// Spawns what goes on beside requests.
+fn look_after(house: &Arc<House>, is_probing: bool, tasks: &mut JoinSet<()>) {
+    tasks.spawn(upkeep(Arc::clone(house)));
+    if is_probing {
+        tasks.spawn(probing::probe(Arc::clone(house), System));
+    }
 }
 
 /// Closes upstream connections that nobody has used for long.

@@ -85,6 +85,7 @@ fn proxy(keys: &mut Keys) {
         "trusted_addresses",
         "show_upstream_status_in_response_header",
         "enable_server_tokens",
+        "disable_upstream_healthcheck",
     ] {
         keys.keep(&format!("apisix.{name}"), &format!("/proxy/{name}"));
     }

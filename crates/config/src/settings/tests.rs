@@ -330,6 +330,7 @@ apisix:
   trusted_addresses: [10.0.0.0/8]
   show_upstream_status_in_response_header: true
   enable_server_tokens: false
+  disable_upstream_healthcheck: true
   max_post_args_readable_size: 2
 deployment:
   role: traditional
@@ -372,6 +373,7 @@ fn the_keys_with_a_meaning_are_mapped() {
     assert_eq!(settings.proxy.trusted_addresses, ["10.0.0.0/8"]);
     assert!(settings.proxy.show_upstream_status_in_response_header);
     assert!(!settings.proxy.enable_server_tokens);
+    assert!(settings.proxy.disable_upstream_healthcheck);
     let keys: Vec<_> = settings
         .admin
         .all_keys()
