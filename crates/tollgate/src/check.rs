@@ -9,11 +9,12 @@ use config::settings::{self, Settings};
 use config::source::read_document;
 use config::substitute::Environment;
 use config::{Document, Rejected};
-use serde_json::Value;
 
 use crate::apply::error_chain;
 use crate::cli::Check;
 use crate::house::House;
+
+mod lint;
 
 /// The top-level keys that only a resource file has.
 const RESOURCE_KEYS: [&str; 11] = [
@@ -111,6 +112,7 @@ fn resources(file: &Path, text: &str, environment: &Environment) -> Findings {
         faults: faults.into_iter().map(ToString::to_string).collect(),
         warnings: unset
             .chain(lint::inverted_priorities(&loaded.document))
+            .chain(lint::passive_checks(&loaded.document))
             .collect(),
         summary: format!("{} resources, all valid", loaded.document.len()),
     }
@@ -143,58 +145,5 @@ fn fault(text: String) -> Findings {
     Findings {
         faults: vec![text],
         ..Findings::default()
-    }
-}
-
-/// Configurations that are valid and probably not meant.
-mod lint {
-    use super::{Document, Value};
-
-    /// Instances whose names say that they are spare, and whose priority says that they come first.
-    pub(super) fn inverted_priorities(document: &Document) -> Vec<String> {
-        let of = |key: &str, raw: &Value| {
-            let instances = raw.pointer("/plugins/ai-proxy-multi/instances");
-            let instances = instances
-                .and_then(Value::as_array)
-                .map_or(&[][..], Vec::as_slice);
-            inversion(instances).map(|(spare, main)| {
-                format!(
-                    "{key}: plugins.ai-proxy-multi.instances: {spare:?} is preferred to {main:?}, \
-                     since the larger priority is tried first; expected the spare one to have the \
-                     smaller priority"
-                )
-            })
-        };
-        let routes = document.routes.values().map(|item| (&item.key, &item.raw));
-        let services = document
-            .services
-            .values()
-            .map(|item| (&item.key, &item.raw));
-        let configs = document
-            .plugin_configs
-            .values()
-            .map(|item| (&item.key, &item.raw));
-        let all = routes.chain(services).chain(configs);
-        all.filter_map(|(key, raw)| of(key, raw)).collect()
-    }
-
-    fn inversion(instances: &[Value]) -> Option<(&str, &str)> {
-        let named = |words: &'static [&'static str]| {
-            instances.iter().filter_map(move |instance| {
-                let name = instance.get("name")?.as_str()?;
-                let lower = name.to_lowercase();
-                let priority = instance
-                    .get("priority")
-                    .and_then(Value::as_i64)
-                    .unwrap_or(0);
-                words
-                    .iter()
-                    .any(|word| lower.contains(word))
-                    .then_some((name, priority))
-            })
-        };
-        let spare = named(&["backup", "fallback", "spare", "secondary"]).max_by_key(|(_, p)| *p)?;
-        let main = named(&["primary", "main"]).min_by_key(|(_, priority)| *priority)?;
-        (spare.1 > main.1).then_some((spare.0, main.0))
     }
 }
