@@ -26,6 +26,9 @@ use crate::house::House;
 const SWAPS: usize = 10_000;
 const CLIENTS: usize = 4;
 
+/// Requests that may be answered before everything from earlier configurations must be gone.
+const STEPS: usize = 10_000;
+
 /// Idle connections of both ends and turns of probers: many fewer than one per swap.
 const TASKS_AT_ONCE: usize = 64;
 
@@ -207,8 +210,17 @@ async fn ten_thousand_changes_leave_nothing_behind() {
     let nothing = load(None, SWAPS + 1, Some(&before.document));
     let (snapshot, _) = house.compile(&nothing, SecretValues::default(), None);
     gateway.replace(snapshot);
-    // The last turns of probers and the last connections may still hold what they began with.
+    // The last turns of probers and the last connections may still hold what they began with. What
+    // waits for nothing but its turn gets it while requests go to and fro.
+    let mut steps = 0;
     while living(&house) != (0, 0) {
-        tokio::task::yield_now().await;
+        let (probers, checkers) = living(&house);
+        assert!(
+            steps < STEPS,
+            "no configuration is left, yet {probers} probers and {checkers} checkers are"
+        );
+        let answer = ask(address).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        steps += 1;
     }
 }
