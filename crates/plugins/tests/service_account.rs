@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use plugin::Environment;
 use serde_json::{Value, json};
-use simulator::{Behaviour, Running, Simulator};
+use simulator::{Behaviour, Place, Running, Simulator};
 use support::{Bench, post};
 
 const CHAT: &str = r#"{"model": "m-1", "messages": [{"role": "user", "content": "hi"}]}"#;
@@ -180,4 +180,28 @@ async fn without_a_token_another_instance_is_asked() {
     assert_eq!(seen.status, StatusCode::INTERNAL_SERVER_ERROR);
     let told = "failed to get gcp access token: the token endpoint answered 401";
     assert_eq!(seen.json(), json!({ "error_msg": told }));
+}
+
+#[tokio::test]
+async fn waiting_for_a_token_is_part_of_the_time_of_all_attempts() {
+    let (upstream, silent) = (simulator().await, simulator().await);
+    silent.script().set_default(Behaviour {
+        stall_after: Some(Place::Head),
+        ..Behaviour::default()
+    });
+    let auth = json!({ "gcp": { "service_account_json": key_file(&silent) } });
+    let mut config = proxy(&upstream, &auth);
+    config["timeouts"] = json!({ "total_ms": 60 });
+    let bench = Bench::new("ai-proxy", &config);
+    let seen = bench.send(post("/v1/chat/completions", CHAT, &[])).await;
+    assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
+    let [attempt] = &seen.ctx.attempts[..] else {
+        panic!("one attempt");
+    };
+    assert_eq!(
+        (attempt.ended, attempt.status),
+        ("total_timeout", Some(504))
+    );
+    assert!(attempt.response.is_some() && attempt.peer.is_none());
+    assert_eq!(upstream.journal().stats().requests, 0);
 }
