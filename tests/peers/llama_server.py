@@ -1,6 +1,6 @@
 """Serves a model with llama.cpp's own HTTP server; at port 0, on one that the kernel chooses.
 
-usage: llama_server.py MODEL.gguf PORT
+usage: llama_server.py MODEL.gguf PORT AT_ONCE
 """
 
 import sys
@@ -12,7 +12,7 @@ parameters = xllamacpp.CommonParams()
 parameters.model.path = sys.argv[1]
 parameters.hostnames = ["127.0.0.1"]
 parameters.port = int(sys.argv[2])
-parameters.n_parallel = 4
+parameters.n_parallel = int(sys.argv[3])
 parameters.n_ctx = 2048 * parameters.n_parallel
 parameters.n_predict = 64
 parameters.warmup = False

@@ -33,11 +33,11 @@ class Aimock(Process):
 class Llama(Process):
     """llama.cpp's server with a tiny random model: real tokens, real usage."""
 
-    def __init__(self, folder, name="llama", port=0):
+    def __init__(self, folder, name="llama", port=0, at_once=4):
         python = os.environ["PEERS_PYTHON"]
         model = folder / "tiny.gguf"
         if not model.exists():
             subprocess.run([python, HERE / "tiny_gguf.py", model], check=True, timeout=120)
-        super().__init__([python, HERE / "llama_server.py", model, port], folder, name)
+        super().__init__([python, HERE / "llama_server.py", model, port, at_once], folder, name)
         self.url = self.wait_for(r"serving (http://127\.0\.0\.1:\d+)", seconds=120).group(1)
         self.port = int(self.url.rsplit(":", 1)[1])
