@@ -42,7 +42,10 @@ impl Metrics {
     pub fn watch_breaker(&self, breaker: &Arc<impl WatchedBreaker + 'static>) {
         let breaker: Weak<dyn WatchedBreaker> = Arc::downgrade(breaker) as _;
         let mut breakers = self.inner.watched.lock();
-        breakers.retain(|other| other.strong_count() > 0);
+        // Looked through only when it would grow, so that many of them cost little each.
+        if breakers.len() == breakers.capacity() {
+            breakers.retain(|other| other.strong_count() > 0);
+        }
         breakers.push(breaker);
     }
 
