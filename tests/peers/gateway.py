@@ -41,14 +41,25 @@ def fetch(method, url, body=None, headers=None):
             return refusal.code, refusal.headers, refusal.read()
 
 
+def in_world_of(hosts, folder):
+    """What stands before a command that is to see a hosts file of its own, alone."""
+    file = folder / "hosts"
+    lines = [f"{address} {name}" for name, addresses in hosts.items() for address in addresses]
+    file.write_text("\n".join(["127.0.0.1 localhost", *lines, ""]))
+    own = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+    return [*own, "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', file]
+
+
 class Gateway(Process):
     """A running gateway.
 
     With `resources` it serves from a standalone file, else from its embedded store; with `start`
-    another command line can be tried.
+    another command line can be tried. With `hosts`, names have these addresses for it alone.
     """
 
-    def __init__(self, folder, resources=None, settings=None, name="tollgate"):
+    def __init__(
+        self, folder, resources=None, settings=None, name="tollgate", hosts=None, environment=None
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.proxy, self.admin, self.control, self.metrics = free_ports(4)
@@ -70,11 +81,14 @@ class Gateway(Process):
         self.file.write_text(as_yaml(self.settings))
         self.url = f"http://127.0.0.1:{self.proxy}"
         self.log_name = name
+        self.before = in_world_of(hosts, folder) if hosts else []
+        self.environment = {**os.environ, **environment} if environment else None
         self.start()
 
     def start(self):
         """Starts the program (again) and waits until it says that it is ready."""
-        super().__init__([BINARY, "run", "-c", self.file], self.folder, self.log_name)
+        command = [*self.before, BINARY, "run", "-c", self.file]
+        super().__init__(command, self.folder, self.log_name, self.environment)
         wait_until(self.ready, "the gateway to be ready", 60)
         self.wait_for(f"127.0.0.1:{self.control}")
 

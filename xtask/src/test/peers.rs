@@ -19,6 +19,11 @@ const PROGRAMS: &[DebianProgram] = &[
         packages: &["openssl"],
     },
     DebianProgram {
+        program: "unshare",
+        version: &["--version"],
+        packages: &["util-linux", "mount"],
+    },
+    DebianProgram {
         program: "node",
         version: &["--version"],
         packages: &["nodejs"],

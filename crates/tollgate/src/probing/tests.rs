@@ -27,7 +27,7 @@ const SWAPS: usize = 10_000;
 const CLIENTS: usize = 4;
 
 /// Requests that may be answered before everything from earlier configurations must be gone.
-const STEPS: usize = 10_000;
+const STEPS: usize = 2_000;
 
 /// Idle connections of both ends and turns of probers: many fewer than one per swap.
 const TASKS_AT_ONCE: usize = 64;
