@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import http.client
 import itertools
 import json
 import threading
@@ -172,3 +173,23 @@ def ask_stream(gateway):
     begun = b'"content":"' in client.received.replace(b'"content":""', b"")
     assert whole or begun, client.received
     return whole
+
+
+class Traffic(threading.Thread):
+    """One client that asks again and again over one connection, and remembers each failure."""
+
+    def __init__(self, port):
+        super().__init__()
+        self.port, self.stop, self.answered, self.faults = port, threading.Event(), 0, []
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        text = json.dumps(BODY)
+        while not self.stop.is_set():
+            connection.request("POST", CHAT, text, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200 or b'"content":"' not in body:
+                self.faults.append((answer.status, body))
+            self.answered += 1
+        connection.close()

@@ -11,6 +11,7 @@ import pytest
 from conftest import ai_route
 from gateway import fetch
 from process import wait_until
+from several import Traffic
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
@@ -93,26 +94,6 @@ def test_every_acknowledged_write_survives_kill_9(start):
             assert found.get(identity) in possible, f"{identity} after round {number}"
         # What an unanswered write left is settled by what was found.
         acknowledged = {identity: found.get(identity) for identity in acknowledged}
-
-
-class Traffic(threading.Thread):
-    """One client that asks again and again over one connection, and remembers each failure."""
-
-    def __init__(self, port):
-        super().__init__()
-        self.port, self.stop, self.answered, self.faults = port, threading.Event(), 0, []
-
-    def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        text = json.dumps(BODY)
-        while not self.stop.is_set():
-            connection.request("POST", CHAT, text, {"content-type": "application/json"})
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 200 or b"Hello from the mock" not in body:
-                self.faults.append((answer.status, body))
-            self.answered += 1
-        connection.close()
 
 
 def test_a_thousand_changes_fail_no_request(start, aimock):

@@ -30,6 +30,11 @@ def active(gateway):
     return sum(gateway.samples("apisix_llm_active_connections"))
 
 
+def attempts(gateway, ended):
+    """How many attempts ended so."""
+    return sum(gateway.samples("apisix_llm_attempts_total", ended=ended))
+
+
 @pytest.mark.parametrize("how", ["leave", "vanish"])
 def test_a_client_that_leaves_before_the_answer(start, tap, aimock, how):
     silent = tap(aimock, hold_after=0)
@@ -45,7 +50,8 @@ def test_a_client_that_leaves_before_the_answer(start, tap, aimock, how):
     assert statistics.median(delays) < AT_ONCE, delays
     wait_until(lambda: active(gateway) == 0, "the gauge to return to zero")
     entry = gateway.entry(0, lambda entry: "client_disconnect" in str(entry))
-    assert entry
+    assert entry["llm_ended"] == "client_disconnect"
+    wait_until(lambda: attempts(gateway, "client_disconnect") == TRIES, "every attempt to be counted")
 
 
 @pytest.mark.parametrize("how", ["leave", "vanish"])
@@ -96,3 +102,31 @@ def test_a_stream_cut_by_the_upstream_does_not_look_complete(start, tap, aimock)
     assert b"[DONE]" not in answer
     assert not answer.endswith(b"0\r\n\r\n"), "the end of a chunked body says that it is whole"
     wait_until(lambda: active(gateway) == 0, "the gauge to return to zero")
+
+
+def test_the_time_of_an_exchange_ends_before_its_answer(start, tap, aimock):
+    silent = tap(aimock, hold_after=0)
+    gateway = start({"routes": [ai_route("openai", silent.url, timeouts={"total_ms": 200})]})
+    status, _, body = fetch("POST", gateway.url + CHAT, BODY)
+
+    assert (status, b"total_ms" in body) == (504, True)
+    assert gateway.entry(0)["llm_ended"] == "total_timeout"
+    wait_until(lambda: active(gateway) == 0, "the gauge to return to zero")
+    assert attempts(gateway, "total_timeout") == 1
+    assert silent.link().closed.wait(30)
+
+
+def test_the_time_of_an_exchange_ends_in_the_middle_of_a_stream(start, tap, aimock):
+    stalling = tap(aimock, hold_after=400)
+    gateway = start({"routes": [ai_route("openai", stalling.url, timeouts={"total_ms": 1500})]})
+    client = RawClient(gateway.proxy, CHAT, STREAM)
+    answer = client.read_to_end()
+
+    assert b"data: " in answer
+    assert b"[DONE]" not in answer
+    assert not answer.endswith(b"0\r\n\r\n"), "the end of a chunked body says that it is whole"
+    entry = gateway.entry(0)
+    assert (entry["llm_ended"], entry["end"]) == ("total_timeout", "cut")
+    wait_until(lambda: active(gateway) == 0, "the gauge to return to zero")
+    assert attempts(gateway, "total_timeout") == 1
+    assert stalling.link().closed.wait(30)
