@@ -124,3 +124,6 @@ pub fn environment_value<'e>(
         Some(other) => Ok(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::fault::{CheckError, is_sensitive, pointer_to};
 use crate::nearest::nearest;
-use crate::secret::is_reference;
-use blame::{blamed, missing, ranked, says_what_is_missing};
+use blame::{blamed, blames_reference, missing, ranked, says_what_is_missing};
 use keywords::StringRule;
 use path::{Step, steps};
 
@@ -159,20 +158,6 @@ fn declare_no_members(schema: &mut Value) {
         }
         Value::Array(schemas) => schemas.iter_mut().for_each(declare_no_members),
         _ => {}
-    }
-}
-
-/// Whether an error is that a reference to a secret is not yet the word that it stands for.
-fn blames_reference(error: &ValidationError<'_>) -> bool {
-    match error.kind() {
-        ValidationErrorKind::Enum { .. }
-        | ValidationErrorKind::Constant { .. }
-        | ValidationErrorKind::Format { .. } => error.instance().as_str().is_some_and(is_reference),
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            let mut branches = context.iter();
-            branches.any(|errors| errors.iter().all(blames_reference))
-        }
-        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One request, from accept to log: everything that phases share, each field with its one writer.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -55,7 +56,6 @@ pub struct Ctx {
 }
 
 /// What a client asked, as received.
-#[derive(Debug)]
 pub struct ClientRequest {
     /// Request id, unique per request; `$request_id` and `$apisix_request_id`.
     pub id: Arc<str>,
@@ -111,6 +111,22 @@ pub enum End {
     ClientGone,
     /// The upstream or a limit cut the reply; the client's connection was cut too.
     Cut,
+}
+
+// === impl ClientRequest ===
+
+// Written by hand: headers and query hold the client's credentials.
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ClientRequest")
+            .field("id", &self.id)
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("host", &self.host)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Ctx ===

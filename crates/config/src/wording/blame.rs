@@ -3,6 +3,7 @@
 use jsonschema::error::{ValidationError, ValidationErrorKind};
 
 use super::path::{Step, steps};
+use crate::secret::is_reference;
 
 /// The errors in the order in which APISIX's validator would meet them: on each level types, then
 /// missing members, then the members themselves, then unknown members, then alternatives.
@@ -78,4 +79,18 @@ pub(super) fn missing(errors: &[ValidationError<'_>]) -> Vec<String> {
             _ => None,
         })
         .collect()
+}
+
+/// Whether an error is that a reference to a secret is not yet the word that it stands for.
+pub(super) fn blames_reference(error: &ValidationError<'_>) -> bool {
+    match error.kind() {
+        ValidationErrorKind::Enum { .. }
+        | ValidationErrorKind::Constant { .. }
+        | ValidationErrorKind::Format { .. } => error.instance().as_str().is_some_and(is_reference),
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            let mut branches = context.iter();
+            branches.any(|errors| errors.iter().all(blames_reference))
+        }
+        _ => false,
+    }
 }

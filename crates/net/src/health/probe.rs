@@ -1,5 +1,6 @@
 //! One question to one address.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub enum ProbeKind {
 }
 
 /// What is asked of a target, and what its answers mean.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Probe {
     /// How it is asked.
     pub kind: ProbeKind,
@@ -76,6 +77,19 @@ impl ProbeKind {
 }
 
 // === impl Probe ===
+
+// Written by hand: path, headers and body may hold credentials.
+impl fmt::Debug for Probe {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Probe")
+            .field("kind", &self.kind)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("path", &self.path.path())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Probe {
     /// Asks one address.
