@@ -176,7 +176,8 @@ impl Ctx {
         mask::target(self.request.target(), &self.secret_arguments)
     }
 
-    /// The upstream's part of that time, all attempts together; `None` when nobody was called.
+    /// The upstream's part of that time: of all attempts together, or of the last one of an AI request,
+    /// as APISIX counts; `None` when nobody was called.
     pub fn upstream_time(&self) -> Option<Duration> {
         if let Some(exchange) = &self.exchange {
             return exchange

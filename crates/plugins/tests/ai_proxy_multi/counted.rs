@@ -257,6 +257,13 @@ async fn a_client_that_leaves_during_a_fallback_leaves_no_gauge_behind() {
         &[NODE_B, "chosen=\"fallback\"", "ended=\"client_disconnect\""],
         1.0,
     );
+    // The request counts for whom it was asked last.
+    for (node, count) in [(NODE_A, 0.0), (NODE_B, 1.0)] {
+        for metric in ["apisix_llm_exchanges_total", "apisix_http_status"] {
+            let found = counted.sum(metric, &[node]);
+            assert!((found - count).abs() < f64::EPSILON, "{metric} {node}");
+        }
+    }
 }
 
 #[tokio::test]
