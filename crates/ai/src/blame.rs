@@ -86,6 +86,12 @@ impl Blame {
         })
     }
 
+    /// Whose fault it is that an event of a stream reports a failure, by its data.
+    pub(crate) fn of_report(data: &[u8]) -> Self {
+        // The status of the stream itself says that all is well.
+        Self::of_status(StatusCode::BAD_GATEWAY, data, true).unwrap_or(Self::Provider)
+    }
+
     /// Whose fault a failed attempt is, with the body of its answer; `None` when it is nobody's.
     pub(crate) fn of_attempt(attempt: &Attempt, body: &[u8], has_key: bool) -> Option<Self> {
         let status = attempt.status.and_then(|status| {
@@ -93,9 +99,9 @@ impl Blame {
             status.ok()
         });
         match attempt.ended {
-            "status" | "complete" => Self::of_status(status?, body, has_key),
-            // An event of a stream whose status says that all is well.
-            "error_event" => Self::of_status(StatusCode::BAD_GATEWAY, body, has_key),
+            // An empty word: the answer is still being relayed.
+            "" | "status" | "complete" => Self::of_status(status?, body, has_key),
+            "error_event" | "error_answer" => Some(Self::of_report(body)),
             "credential" => Some(Self::Key),
             "resolve"
             | "connect"
@@ -103,6 +109,8 @@ impl Blame {
             | "timeout"
             | "cut"
             | "protocol"
+            | "coding"
+            | "no_body"
             | "not_json"
             | "no_content"
             | "upstream_cut"

@@ -41,6 +41,8 @@ pub struct BreakerSettings {
 /// What is known of one instance. Shared by all snapshots in which the instance is the same.
 #[derive(Debug)]
 pub struct Breaker {
+    /// Whose it is, for the log: resource and instance.
+    owner: [Box<str>; 2],
     settings: BreakerSettings,
     /// Times below are milliseconds since then.
     born: Instant,
@@ -90,9 +92,10 @@ struct Run {
 // === impl Breaker ===
 
 impl Breaker {
-    /// A closed breaker.
-    pub fn new(settings: BreakerSettings) -> Self {
+    /// The closed breaker of an instance of a resource.
+    pub fn new(resource: &str, instance: &str, settings: BreakerSettings) -> Self {
         Self {
+            owner: [resource.into(), instance.into()],
             born: Instant::now(),
             state: AtomicU64::new(State::default().pack()),
             told: AtomicU64::new(0),
@@ -165,8 +168,13 @@ impl Breaker {
         self.provider.end();
         self.key.end();
         self.told.store(0, Ordering::Relaxed);
-        if state.kind != Kind::Closed {
-            self.swap(state, state.closed());
+        if state.kind != Kind::Closed && self.swap(state, state.closed()) {
+            let [resource, instance] = &self.owner;
+            tracing::info!(
+                resource = &**resource,
+                instance = &**instance,
+                "an instance that was left alone answers again"
+            );
         }
     }
 
@@ -178,9 +186,9 @@ impl Breaker {
         let state = self.load();
         let is_of_now = state.epoch == epoch;
         if state.kind == Kind::Closed && is_of_now && self.is_clear(blame, now) {
-            self.open(state, 0, floor);
+            self.open(state, 0, (blame, floor));
         } else if state.kind == Kind::Probing && is_of_now && kind == PermitKind::Probe {
-            self.open(state, state.level.saturating_add(1), floor);
+            self.open(state, state.level.saturating_add(1), (blame, floor));
         } else if state.kind == Kind::Open && floor > state.until {
             let until = floor;
             self.swap(state, State { until, ..state });
@@ -198,11 +206,20 @@ impl Breaker {
         }
     }
 
-    fn open(&self, state: State, level: u8, floor: u64) {
-        let until = (self.now() + self.wait(level)).max(floor);
+    fn open(&self, state: State, level: u8, (blame, floor): (Blame, u64)) {
+        let now = self.now();
+        let until = (now + self.wait(level)).max(floor);
         if self.swap(state, state.opened(level, until)) {
             self.provider.end();
             self.key.end();
+            let [resource, instance] = &self.owner;
+            tracing::warn!(
+                resource = &**resource,
+                instance = &**instance,
+                fault = blame.name(),
+                for_ms = until - now,
+                "an instance fails again and again, others are asked first for a while"
+            );
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use llm::Ended;
-use net::{Answer, AnswerBody, NetError, Origin, Phase, RequestBody};
+use net::{Answer, DecodedBody, NetError, Origin, Phase, RequestBody};
 use plugin::{Ctx, Fault, Say, Whose};
 use tokio::time::{timeout, timeout_at};
 
@@ -88,7 +88,7 @@ fn word_of(error: &NetError, deadlines: &Deadlines) -> &'static str {
 /// come by the time that the opening names.
 pub(crate) async fn open(
     ctx: &mut Ctx,
-    body: AnswerBody,
+    body: DecodedBody,
     opening: Opening,
     reads_events: bool,
     limits: &Limits,

@@ -62,9 +62,9 @@ impl Hold {
             return;
         }
         self.events += 1;
-        // A chat stream of nothing but its end mark is an empty one.
+        // A stream of nothing but its end mark is an empty one; that of Responses has the answer in it.
         let is_complete =
-            reading.is_done && (self.events > 1 || self.dialect != Dialect::OpenAiChat);
+            reading.is_done && (self.events > 1 || self.dialect == Dialect::OpenAiResponses);
         if reading.is_failure {
             self.shown = Shown::Failure(Bytes::copy_from_slice(data));
         } else if reading.is_first_content || is_complete {
@@ -96,9 +96,15 @@ pub(crate) fn nothing_said() -> Fault {
     ))
 }
 
-/// The fault of a JSON answer that is no JSON.
-pub(crate) fn no_json() -> Fault {
-    broken(Say::Text("the upstream's answer is not JSON".to_owned()))
+/// Why a JSON answer of a good status is none, in a word of the trail, with its fault: it is no JSON,
+/// or reports a failure.
+pub(crate) fn broken_answer(body: &Bytes) -> Option<(&'static str, Fault)> {
+    let Ok(answer) = Raw::parse(body) else {
+        let say = Say::Text("the upstream's answer is not JSON".to_owned());
+        return Some(("not_json", broken(say)));
+    };
+    let is_failure = answer.get("error").is_some_and(|error| !error.is_null());
+    is_failure.then(|| ("error_answer", reported(body)))
 }
 
 /// What the event said, as the body of an error.

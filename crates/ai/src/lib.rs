@@ -5,6 +5,7 @@
 //!
 //! Does not know: which plugin called, or how its configuration is written.
 
+mod answer;
 mod attempt;
 mod blame;
 mod breaker;

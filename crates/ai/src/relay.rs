@@ -8,13 +8,15 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame};
 use llm::{Dialect, Ended, EventReader};
-use net::{AnswerBody, NetError};
+use net::{DecodedBody, NetError};
 use plugin::{Ctx, End, Fault, Relay, RelayError, Say, Whose};
 use smallvec::SmallVec;
 use tokio::time::Sleep;
 use wire::sse::SseDecoder;
 
-use crate::attempt::{Guards, wanted};
+use crate::answer::wanted;
+use crate::attempt::Guards;
+use crate::blame::Blame;
 use crate::hold::{Hold, nothing_said};
 use crate::limits::Limits;
 use crate::record::{
@@ -47,8 +49,8 @@ pub(crate) struct Opening {
 /// Polling it pulls from the upstream's socket, so the client's pace is the upstream's pace, and
 /// dropping it closes the upstream's connection.
 pub(crate) struct StreamRelay {
-    body: Option<AnswerBody>,
-    /// What was read before the head of the answer was sent.
+    body: Option<DecodedBody>,
+    /// What was read before the head of the answer was sent, the first piece last.
     held: SmallVec<[Bytes; 1]>,
     hold: Option<Hold>,
     events: Option<Events>,
@@ -64,6 +66,8 @@ pub(crate) struct StreamRelay {
     ended: Ended,
     /// How long it took until the upstream had no more to say.
     took: Option<Duration>,
+    /// Whose fault it is, by what an event of the stream reported.
+    reported: Option<Blame>,
     guards: Guards,
     turn: Option<Turn>,
 }
@@ -128,7 +132,7 @@ impl StreamRelay {
     /// An upstream's [`Fault`] when reading failed or a limit was hit before that.
     pub(crate) async fn open(
         ctx: &mut Ctx,
-        mut body: AnswerBody,
+        mut body: DecodedBody,
         opening: Opening,
         reads_events: bool,
         limits: &Limits,
@@ -163,11 +167,14 @@ impl StreamRelay {
             start,
             ended: Ended::Running,
             took: None,
+            reported: None,
             guards,
             turn,
         };
         relay.hold_opening(ctx).await?;
         relay.hold = None;
+        // Taken from the end, so that many small pieces are not moved each time.
+        relay.held.reverse();
         Ok(relay)
     }
 
@@ -282,6 +289,10 @@ impl StreamRelay {
                 let since = self.start;
                 attempt.first_content.get_or_insert_with(|| since.elapsed());
             }
+            if reading.is_failure {
+                self.reported
+                    .get_or_insert_with(|| Blame::of_report(event.data));
+            }
             if let Some(hold) = &mut self.hold {
                 hold.see(&reading, event.data);
             }
@@ -306,6 +317,38 @@ impl StreamRelay {
         if events.decoder.overflowed() {
             tracing::warn!("an upstream event is too large to be read, its bytes are relayed");
         }
+    }
+
+    /// Whether the end mark of the dialect has left for the client, with everything before it.
+    fn has_said_all(&self, ctx: &Ctx) -> bool {
+        self.held.is_empty() && ctx.exchange.as_ref().is_some_and(|exchange| exchange.done)
+    }
+
+    /// Writes whose fault it is that an answer that has begun is not whole.
+    fn record_blame(&self, ctx: &mut Ctx) {
+        let Some(attempt) = ctx.attempts.last_mut() else {
+            return;
+        };
+        match (self.ended, self.reported) {
+            (Ended::UpstreamCut | Ended::ReadError, _) => attempt.fault = Blame::Provider.name(),
+            (Ended::Complete, Some(blame)) => {
+                attempt.ended = "error_event";
+                attempt.fault = blame.name();
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells the operator which limit ended an answer that had begun.
+    fn tell(&self, ctx: &Ctx, limit: Ended) {
+        let route = ctx.route.as_deref();
+        tracing::warn!(
+            limit = limit.name(),
+            bytes = self.read,
+            duration_ms = millis(self.start.elapsed()),
+            route = route.map(|route| &*route.id),
+            "a streamed answer was ended by a limit"
+        );
     }
 
     fn fault(&mut self, ctx: &mut Ctx, stop: &Stop) -> Fault {
@@ -342,23 +385,17 @@ impl Relay for StreamRelay {
         task: &mut Context<'_>,
         ctx: &mut Ctx,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        if !self.held.is_empty() {
-            let piece = self.held.remove(0);
+        if let Some(piece) = self.held.pop() {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         Poll::Ready(match ready!(self.poll_piece(task, ctx)) {
             None => None,
             Some(Ok(piece)) => Some(Ok(Frame::data(piece))),
-            Some(Err(Stop::Limit(Ended::TotalTimeout))) => Some(Err(RelayError::OutOfTime)),
             Some(Err(Stop::Limit(limit))) => {
-                // The client sees the missing terminator of its protocol.
-                let limit = limit.name();
-                tracing::warn!(
-                    limit,
-                    bytes = self.read,
-                    "a streamed answer was ended by a limit"
-                );
-                None
+                self.tell(ctx, limit);
+                // compat: apache/apisix its own limits end an answer in good order, so that the client
+                // sees nothing but the missing terminator of its protocol
+                (limit == Ended::TotalTimeout).then_some(Err(RelayError::OutOfTime))
             }
             Some(Err(Stop::Failed(error))) => {
                 tracing::warn!(error = %Chain(&error), "an upstream broke off its answer");
@@ -374,13 +411,18 @@ impl Relay for StreamRelay {
     fn close(&mut self, ctx: &mut Ctx, end: End) {
         self.body = None;
         self.ended = match (end, self.ended) {
-            (End::ClientGone, Ended::Running | Ended::Complete) => Ended::ClientGone,
+            (End::ClientGone, Ended::Running | Ended::Complete) if !self.has_said_all(ctx) => {
+                Ended::ClientGone
+            }
+            // Clients leave once they have seen the end mark.
+            (End::ClientGone, Ended::Running) => Ended::Complete,
             // A body of declared length is whole before anybody asks for its end.
             (End::Complete, Ended::Running) => Ended::Complete,
             (_, ended) => ended,
         };
         let took = self.took.unwrap_or_else(|| self.start.elapsed());
         record_end(ctx, took, self.ended);
+        self.record_blame(ctx);
         self.guards.clear();
         self.turn = None;
     }

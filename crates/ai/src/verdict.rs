@@ -106,16 +106,13 @@ impl Relay for Watched {
 
     fn close(&mut self, ctx: &mut Ctx, end: End) {
         self.relay.close(ctx, end);
-        let ended = ctx.attempts.last_mut().map(|attempt| {
-            if is_broken(attempt.ended) {
-                attempt.fault = Blame::Provider.name();
+        let attempt = ctx.attempts.last();
+        let finding = match attempt.map(|attempt| (attempt.ended, attempt.fault)) {
+            Some((_, fault)) if fault == Blame::Provider.name() => {
+                Finding::Fault(Blame::Provider, None)
             }
-            attempt.ended
-        });
-        let finding = match ended {
-            Some(word) if word == Ended::Complete.name() => Finding::Success,
-            Some(word) if is_broken(word) => Finding::Fault(Blame::Provider, None),
-            // Who ended it was the client, or a limit of ours.
+            Some((ended, _)) if ended == Ended::Complete.name() => Finding::Success,
+            // Who ended it was the client, or a limit of ours; or it was the client's fault.
             _ => Finding::Nothing,
         };
         if let Some(permit) = self.permit.take() {
@@ -126,8 +123,4 @@ impl Relay for Watched {
     fn length(&self) -> Option<u64> {
         self.relay.length()
     }
-}
-
-fn is_broken(word: &str) -> bool {
-    [Ended::UpstreamCut.name(), Ended::ReadError.name()].contains(&word)
 }

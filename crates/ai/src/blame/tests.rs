@@ -70,6 +70,32 @@ fn ends_without_a_status_are_the_providers() {
 }
 
 #[test]
+fn an_answer_that_has_begun_is_judged_by_its_status() {
+    for (status, blame) in [
+        (401, Some(Blame::Key)),
+        (500, Some(Blame::Provider)),
+        (200, None),
+    ] {
+        let attempt = Attempt {
+            status: Some(status),
+            ..Attempt::default()
+        };
+        assert_eq!(Blame::of_attempt(&attempt, b"", true), blame, "{status}");
+    }
+}
+
+#[test]
+fn reports_in_a_stream_are_the_providers_unless_they_speak_of_length() {
+    let report = |data: &str| Blame::of_report(data.as_bytes());
+    assert_eq!(
+        report(r#"{"error":{"message":"overloaded"}}"#),
+        Blame::Provider
+    );
+    let long = r#"{"error":{"message":"prompt is too long: 9 > 8"}}"#;
+    assert_eq!(report(long), Blame::ContextLength);
+}
+
+#[test]
 fn waits_are_read_in_every_form() {
     let read = |pairs: &[(&'static str, &str)]| {
         let pairs = pairs.iter().map(|(name, value)| {

@@ -15,13 +15,17 @@ fn secs(count: u64) -> Duration {
 }
 
 fn breaker() -> Arc<Breaker> {
-    Arc::new(Breaker::new(BreakerSettings {
-        faults: 5,
-        window: secs(10),
-        key_faults: 3,
-        open: secs(5),
-        longest: secs(60),
-    }))
+    Arc::new(Breaker::new(
+        "/routes/1",
+        "a",
+        BreakerSettings {
+            faults: 5,
+            window: secs(10),
+            key_faults: 3,
+            open: secs(5),
+            longest: secs(60),
+        },
+    ))
 }
 
 fn show(breaker: &Arc<Breaker>, finding: Finding) {
@@ -90,6 +94,27 @@ async fn a_bad_key_stays_bad_however_rarely_it_is_used() {
     assert_eq!(breaker.opens_in(), None);
     show(&breaker, KEY);
     assert_eq!(breaker.opens_in(), Some(secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_between_refusals_of_the_key_ends_their_row() {
+    let breaker = breaker();
+    for finding in [KEY, KEY, Finding::Success, KEY, KEY] {
+        show(&breaker, finding);
+    }
+    assert_eq!(breaker.opens_in(), None);
+    show(&breaker, KEY);
+    assert_eq!(breaker.opens_in(), Some(secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_upstream_asks_for_while_it_is_open_lengthens_it() {
+    let breaker = opened();
+    for (asked, expected) in [(30, 30), (7, 30), (1_000_000, 24 * 3600)] {
+        let told = Finding::Fault(Blame::Provider, Some(secs(asked)));
+        breaker.force().settle(told);
+        assert_eq!(breaker.opens_in(), Some(secs(expected)), "{asked}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +273,7 @@ fn of_many_at_once_one_probes() {
             open: Duration::ZERO,
             longest: Duration::ZERO,
         };
-        let breaker = Arc::new(Breaker::new(settings));
+        let breaker = Arc::new(Breaker::new("/routes/1", "a", settings));
         show(&breaker, PROVIDER);
         breaker
     });

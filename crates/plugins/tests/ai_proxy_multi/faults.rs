@@ -1,13 +1,27 @@
-//! Every fault of a preferred instance `a`, and what the client sees when there is a `b`.
+//! Every fault of a preferred instance `a`: what the client sees, what the log says, and who is asked
+//! next. One file for each moment at which an answer can break: as JSON, as a stream before its first
+//! content, as a stream after it. Each cell of the table is a test of its own.
+//!
+//! What breaks before the head of an answer cannot break after its content, so the last file has
+//! fewer rows.
 
+mod after_content;
+mod before_content;
+mod json;
+
+use std::io::Write as _;
 use std::net::TcpListener;
 
-use http::StatusCode;
-use plugin::{RelayError, ReplySource};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{HeaderValue, StatusCode};
+use plugin::{Logged, RelayError, ReplySource, log_entry};
 use serde_json::{Value, json};
-use simulator::{Behaviour, Place};
+use simulator::{Behaviour, Place, Simulator};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses};
+use crate::stage::{CHAT, Member, STREAM, Stage, instance_of};
 use crate::support::Seen;
 
 /// The first event of a chat stream, without content.
@@ -16,9 +30,141 @@ const OPENING: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"as
 /// An event with content.
 const CONTENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"},\
                        \"finish_reason\":null}]}\n\n";
+/// An event that reports a failure.
+const REPORT: &str = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+
+/// One test for each fault: the status of the attempt, how the log says that it ended, whose fault
+/// it says that it was, and what is said when nobody answers.
+macro_rules! cells {
+    ($body:ident; $($name:ident: $fault:expr => $status:literal $ended:literal $whose:literal, $said:expr;)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let told = ($status, $ended, $whose);
+                super::replaced($body, async || super::Fault::from($fault), told, $said).await;
+            }
+        )*
+    };
+}
+use cells;
+
+/// What is wrong with an instance.
+struct Fault {
+    behaviour: Behaviour,
+    /// Further members of its configuration.
+    more: Value,
+    /// Whether it does not even take connections.
+    is_silent: bool,
+    /// Kept until the end, since the fault needs it.
+    held: Vec<Box<dyn Send>>,
+}
+
+/// What the client sees when every instance has the fault.
+enum Said {
+    /// The upstream's own error.
+    Upstream,
+    /// The upstream's own error, and when to come back.
+    UpstreamWithWait,
+    /// What the upstream reported in its stream.
+    Report,
+    /// An error of the gateway.
+    Gateway,
+}
+
+// === impl Fault ===
+
+impl From<Behaviour> for Fault {
+    fn from(behaviour: Behaviour) -> Self {
+        Self {
+            behaviour,
+            more: json!({}),
+            is_silent: false,
+            held: Vec::new(),
+        }
+    }
+}
+
+impl Fault {
+    /// An instance that is somewhere else.
+    fn at(endpoint: impl Into<String>) -> Self {
+        let endpoint = endpoint.into();
+        Self {
+            more: json!({ "override": { "endpoint": endpoint } }),
+            ..Self::from(Behaviour::default())
+        }
+    }
+
+    /// An instance that is there while it is `held`.
+    fn holding(mut self, held: impl Send + 'static) -> Self {
+        self.held.push(Box::new(held));
+        self
+    }
+
+    /// How long a silence lasts that is none any more. Long, where no fault is a silence: nothing may
+    /// depend on the speed of the machine.
+    fn timeout(&self) -> u64 {
+        match self.behaviour.stall_after.is_some() || self.is_silent {
+            true => 400,
+            false => 60_000,
+        }
+    }
+
+    fn member(&self, name: &'static str) -> Member {
+        let mut more = self.more.clone();
+        more["auth"] = json!({ "header": { "Authorization": "Bearer k" } });
+        Member::behaving(name, self.behaviour.clone()).with(more)
+    }
+}
+
+fn refuses() -> Fault {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = closed.local_addr().expect("an address");
+    drop(closed);
+    Fault::at(format!("http://{address}"))
+}
+
+/// Speaks no TLS, and is asked to.
+async fn breaks_tls() -> Fault {
+    let plain = Simulator::bind("127.0.0.1:0").await.expect("a free port");
+    let url = plain.url("").replace("http://", "https://");
+    Fault::at(url).holding(plain)
+}
+
+fn has_no_address() -> Fault {
+    Fault::at("http://no-such-host.invalid")
+}
+
+/// Never takes a connection: its queue is full, and nobody empties it.
+async fn takes_no_connection() -> Fault {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(([127, 0, 0, 1], 0).into())
+        .expect("a free port");
+    let full = socket.listen(0).expect("a listener");
+    let address = full.local_addr().expect("an address");
+    let mut waiting = JoinSet::new();
+    for _ in 0..8 {
+        waiting.spawn(TcpStream::connect(address));
+    }
+    // One has its place in the queue; what comes after it waits.
+    let first = waiting.join_next().await.expect("a connection");
+    let first = first.expect("no panic").expect("a connection");
+    let silent = Fault::at(format!("http://{address}"));
+    Fault {
+        is_silent: true,
+        ..silent.holding(full).holding(first).holding(waiting)
+    }
+}
 
 fn status(code: u16) -> Behaviour {
     Behaviour::status(StatusCode::from_u16(code).expect("a status"))
+}
+
+fn limited_for(seconds: &'static str) -> Behaviour {
+    Behaviour {
+        retry_after: Some(HeaderValue::from_static(seconds)),
+        ..status(429)
+    }
 }
 
 fn cut(place: Place) -> Behaviour {
@@ -56,7 +202,7 @@ fn empty() -> Behaviour {
     }
 }
 
-/// Events, of which all but the last arrive before the fault.
+/// Events, all of which arrive before the fault.
 fn broken_off(pieces: &[&'static str], fault: fn(Place) -> Behaviour) -> Behaviour {
     let whole = pieces.iter().map(|piece| piece.len()).sum();
     let fault = fault(Place::Bytes(whole));
@@ -69,214 +215,147 @@ fn broken_off(pieces: &[&'static str], fault: fn(Place) -> Behaviour) -> Behavio
     }
 }
 
-async fn stage(fault: Behaviour) -> Stage {
-    let members = [Member::behaving("a", fault).priority(1), Member::new("b")];
+/// This text compressed, without an end.
+fn zipped(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).expect("memory");
+    encoder.flush().expect("memory");
+    encoder.get_ref().clone()
+}
+
+/// An answer that is the beginning of this text compressed, and seems whole: only who unpacks it
+/// notices.
+fn zip_without_end(text: &str, kind: &'static str) -> Behaviour {
+    let gzip = HeaderValue::from_static("gzip");
+    Behaviour {
+        content_type: Some(HeaderValue::from_static(kind)),
+        body: Some(vec![zipped(text).into()]),
+        headers: vec![(http::header::CONTENT_ENCODING, gzip)],
+        ..Behaviour::default()
+    }
+}
+
+/// The same, cut off where the text ends.
+fn zip_cut_off(text: &str, kind: &'static str) -> Behaviour {
+    let whole = zip_without_end(text, kind);
+    let mut body = whole.body.clone().unwrap_or_default();
+    let length = body.iter().map(bytes::Bytes::len).sum();
+    body.push(bytes::Bytes::from_static(b"more"));
+    Behaviour {
+        body: Some(body),
+        cut_after: Some(Place::Bytes(length)),
+        ..whole
+    }
+}
+
+async fn stage(fault: &Fault, members: [Member; 2]) -> Stage {
     let config = json!({
-        "timeout": 80,
+        "timeout": fault.timeout(),
         "fallback_strategy": "instance_health_and_rate_limiting",
         "fallback_http_statuses": [401, 402, 403],
+        "logging": { "summaries": true },
     });
     Stage::new(members, config).await
 }
 
-/// The client got the whole answer of `b`, and nothing of `a`.
-fn answered_by_b(seen: &Seen, fault: &str, first: u16) {
-    assert_eq!(seen.status, StatusCode::OK, "{fault}");
-    assert_eq!(seen.source, ReplySource::Upstream, "{fault}");
-    assert_eq!(seen.broken, None, "{fault}");
-    assert_eq!(instance_of(seen), "b", "{fault}");
-    assert_eq!(statuses(seen), [first, 200], "{fault}");
-    assert!(
-        seen.ctx
-            .exchange
-            .as_ref()
-            .is_some_and(|exchange| exchange.done)
+/// What the log says of each attempt: instance, why it was asked, status, end, whose fault.
+fn logged(seen: &Seen) -> Vec<Value> {
+    let entry = log_entry(&seen.ctx, &Logged::default());
+    let entry: Value = serde_json::from_str(&entry).expect("JSON");
+    let attempts = entry["llm_attempts"].as_array().expect("the attempts");
+    let short = |one: &Value| {
+        let members = ["instance", "chosen", "status", "ended", "fault"];
+        Value::from_iter(members.map(|member| one[member].clone()))
+    };
+    attempts.iter().map(short).collect()
+}
+
+/// The fault of `a` is not noticed, since `b` answers; with the same fault of `b` it is `said`.
+async fn replaced(
+    body: &str,
+    fault: impl AsyncFn() -> Fault,
+    (status, ended, whose): (u16, &str, &str),
+    said: Said,
+) {
+    let broken = fault().await;
+    let alone = stage(&broken, [broken.member("a").priority(1), Member::new("b")]).await;
+    let seen = alone.chat(body).await;
+    assert_eq!(seen.status, StatusCode::OK);
+    assert_eq!(
+        (seen.source, seen.broken, instance_of(&seen).as_str()),
+        (ReplySource::Upstream, None, "b")
     );
-    assert!(!seen.text().contains("Ah"), "{fault}: {}", seen.text());
-}
-
-#[tokio::test]
-async fn faults_of_a_json_answer_are_not_noticed() {
-    let gzip_cut = Behaviour {
-        gzip: true,
-        ..cut(Place::Bytes(30))
-    };
-    for (fault, behaviour, first) in [
-        ("cut before the head", cut(Place::Head), 500),
-        ("reset before the head", reset(Place::Head), 500),
-        ("stall before the head", stall(Place::Head), 504),
-        ("cut before the body", cut(Place::Bytes(0)), 200),
-        ("reset in the body", reset(Place::Bytes(20)), 200),
-        ("truncated", cut(Place::Bytes(20)), 200),
-        ("truncated gzip", gzip_cut, 200),
-        ("stall in the body", stall(Place::Bytes(20)), 200),
-        ("401, listed", status(401), 401),
-        ("402, listed", status(402), 402),
-        ("403, listed", status(403), 403),
-        ("429", status(429), 429),
-        ("500", status(500), 500),
-        ("502", status(502), 502),
-        ("503", status(503), 503),
-        ("garbage", garbage(), 200),
-        ("no body", empty(), 200),
-    ] {
-        let seen = stage(behaviour).await.chat(CHAT).await;
-        answered_by_b(&seen, fault, first);
-        let said = &seen.json()["choices"][0]["message"]["content"];
-        assert_eq!(said, "from b", "{fault}");
+    assert!(seen.ctx.exchange.as_ref().is_some_and(|one| one.done));
+    let text = seen.text();
+    assert!(text.contains("from") && !text.contains("Ah"), "{text}");
+    if body == STREAM {
+        assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    } else {
+        let answer = &seen.json()["choices"][0]["message"]["content"];
+        assert_eq!(answer, "from b");
     }
+    assert_eq!(seen.headers.get("retry-after"), None);
+    let first = json!(["a", "roundrobin", status, ended, whose]);
+    assert_eq!(
+        logged(&seen),
+        [
+            first.clone(),
+            json!(["b", "fallback", 200, "complete", null])
+        ]
+    );
+
+    let all = stage(
+        &broken,
+        [broken.member("a").priority(1), broken.member("b")],
+    )
+    .await;
+    let seen = all.chat(body).await;
+    assert_eq!(
+        logged(&seen),
+        [first, json!(["b", "fallback", status, ended, whose])]
+    );
+    assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
+    said.is_seen_in(&seen, &broken);
 }
 
-#[tokio::test]
-async fn faults_of_a_stream_before_its_first_content_are_not_noticed() {
-    let error = Behaviour {
-        error_after: Some(0),
-        ..Behaviour::default()
-    };
-    for (fault, behaviour, first) in [
-        ("cut before the head", cut(Place::Head), 500),
-        ("reset before the head", reset(Place::Head), 500),
-        ("stall before the head", stall(Place::Head), 504),
-        ("cut before the body", cut(Place::Bytes(0)), 200),
-        ("stall before the body", stall(Place::Bytes(0)), 200),
-        ("cut after the opening", broken_off(&[OPENING], cut), 200),
-        (
-            "reset after the opening",
-            broken_off(&[OPENING], reset),
-            200,
-        ),
-        (
-            "stall after the opening",
-            broken_off(&[OPENING], stall),
-            200,
-        ),
-        ("401, listed", status(401), 401),
-        ("402, listed", status(402), 402),
-        ("403, listed", status(403), 403),
-        ("429", status(429), 429),
-        ("500", status(500), 500),
-        ("502", status(502), 502),
-        ("503", status(503), 503),
-        ("garbage", garbage(), 200),
-        ("no event", empty(), 200),
-        (
-            "nothing but the end",
-            Behaviour::events(["data: [DONE]\n\n"]),
-            200,
-        ),
-        ("an end without content", Behaviour::events([OPENING]), 200),
-        (
-            "error event first",
-            Behaviour::events(["data: {\"error\":{\"message\":\"no\"}}\n\n"]),
-            200,
-        ),
-        ("error event after the opening", error, 200),
-    ] {
-        let seen = stage(behaviour).await.chat(STREAM).await;
-        answered_by_b(&seen, fault, first);
-        assert!(seen.text().ends_with("data: [DONE]\n\n"), "{fault}");
-    }
+/// The client sees what came and that it is not whole, the log says why, and nobody else is asked.
+async fn shown(behaviour: Behaviour, broken: Option<RelayError>, ended: &str, whose: Option<&str>) {
+    let fault = Fault::from(behaviour);
+    let stage = stage(&fault, [fault.member("a").priority(1), Member::new("b")]).await;
+    let seen = stage.chat(STREAM).await;
+    assert_eq!((seen.status, seen.broken), (StatusCode::OK, broken));
+    assert_eq!(
+        logged(&seen),
+        [json!(["a", "roundrobin", 200, ended, whose])]
+    );
+    assert_eq!(stage.counts()["b"], 0);
+    let bytes = seen.pieces.concat();
+    assert!(!String::from_utf8_lossy(&bytes).contains("[DONE]"));
 }
 
-#[tokio::test]
-async fn faults_of_a_stream_after_its_first_content_are_shown_and_nobody_else_is_asked() {
-    let error = Behaviour {
-        error_after: Some(1),
-        ..Behaviour::default()
-    };
-    for (fault, behaviour, broken) in [
-        (
-            "cut",
-            broken_off(&[OPENING, CONTENT], cut),
-            Some(RelayError::UpstreamCut),
-        ),
-        (
-            "reset",
-            broken_off(&[OPENING, CONTENT], reset),
-            Some(RelayError::UpstreamCut),
-        ),
-        (
-            "stall",
-            broken_off(&[OPENING, CONTENT], stall),
-            Some(RelayError::UpstreamStalled),
-        ),
-        ("error event", error, None),
-        ("no end mark", Behaviour::events([OPENING, CONTENT]), None),
-    ] {
-        let stage = stage(behaviour).await;
-        let seen = stage.chat(STREAM).await;
-        assert_eq!(
-            (seen.status, seen.broken),
-            (StatusCode::OK, broken),
-            "{fault}"
-        );
-        assert!(!seen.text().contains("[DONE]"), "{fault}");
-        assert_eq!(stage.counts()["b"], 0, "{fault}");
-        assert_eq!(instance_of(&seen), "a", "{fault}");
-    }
-}
+// === impl Said ===
 
-#[tokio::test]
-async fn an_instance_that_refuses_connections_is_not_noticed() {
-    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = closed.local_addr().expect("an address");
-    drop(closed);
-    for body in [CHAT, STREAM] {
-        let gone = json!({ "override": { "endpoint": format!("http://{address}") } });
-        let members = [Member::new("a").priority(1).with(gone), Member::new("b")];
-        let config = json!({ "fallback_strategy": "instance_health_and_rate_limiting" });
-        let seen = Stage::new(members, config).await.chat(body).await;
-        answered_by_b(&seen, "refused", 500);
-    }
-}
-
-#[tokio::test]
-async fn an_instance_that_breaks_tls_or_has_no_address_is_not_noticed() {
-    for endpoint in [None, Some("http://no-such-host.invalid")] {
-        let mut members = [Member::new("a").priority(1), Member::new("b")];
-        if let Some(endpoint) = endpoint {
-            members[0].more = json!({ "override": { "endpoint": endpoint } });
+impl Said {
+    fn is_seen_in(self, seen: &Seen, fault: &Fault) {
+        let kind = seen.headers.get("content-type").cloned();
+        let json = Some(HeaderValue::from_static("application/json"));
+        let wait = seen.headers.get("retry-after");
+        let text = seen.text();
+        match self {
+            Self::Upstream | Self::UpstreamWithWait => {
+                assert_eq!((seen.source, kind), (ReplySource::Upstream, json));
+                let said = "the simulator was told to fail";
+                assert_eq!(seen.json()["error"]["message"], said);
+            }
+            Self::Report => {
+                assert_eq!((seen.source, kind), (ReplySource::Upstream, json));
+                assert_eq!(format!("data: {text}\n\n"), REPORT);
+            }
+            Self::Gateway => assert!(!text.is_empty() && !text.contains("Ah"), "{text}"),
         }
-        let config = json!({ "fallback_strategy": "http_5xx" });
-        let mut stage = Stage::new(members, config).await;
-        if endpoint.is_none() {
-            // TLS spoken to a server that does not.
-            let url = stage.upstream("a").url("").replace("http://", "https://");
-            let mut changed = stage.config.clone();
-            changed["instances"][0]["override"]["endpoint"] = Value::from(url);
-            stage.bench = stage.bench.next("/routes/1", "ai-proxy-multi", &changed);
+        match (self, &fault.behaviour.retry_after) {
+            (Self::UpstreamWithWait, Some(told)) => assert_eq!(wait, Some(told)),
+            (_, told) => assert_eq!((wait, told), (None, &None)),
         }
-        let seen = stage.chat(CHAT).await;
-        answered_by_b(&seen, "unreachable", 500);
     }
-}
-
-#[tokio::test]
-async fn refusals_that_are_not_listed_are_relayed() {
-    for code in [400, 401, 402, 403, 404, 422] {
-        let members = [
-            Member::behaving("a", status(code)).priority(1),
-            Member::new("b"),
-        ];
-        let config = json!({ "fallback_strategy": "instance_health_and_rate_limiting" });
-        let stage = Stage::new(members, config).await;
-        for body in [CHAT, STREAM] {
-            let seen = stage.chat(body).await;
-            assert_eq!(seen.status.as_u16(), code);
-            assert!(seen.json()["error"].is_object());
-        }
-        assert_eq!(stage.counts()["b"], 0);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_above_the_limit_is_asked_for_elsewhere() {
-    let large = Behaviour {
-        body_bytes: Some(5000),
-        ..Behaviour::default()
-    };
-    let members = [Member::behaving("a", large).priority(1), Member::new("b")];
-    let config = json!({ "fallback_strategy": "http_5xx", "max_response_bytes": 2000 });
-    let seen = Stage::new(members, config).await.chat(CHAT).await;
-    answered_by_b(&seen, "too large", 200);
 }

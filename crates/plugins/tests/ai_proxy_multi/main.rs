@@ -3,6 +3,7 @@
 
 mod addresses;
 mod algorithms;
+mod answers;
 mod breaker;
 mod counted;
 mod fallback;
