@@ -28,6 +28,7 @@ use crate::{
     peers::Peers,
     pool::Shelf,
     request_body::{RequestBody, Upload},
+    resend,
     socket::{Socket, Traffic},
     stall::Stall,
 };
@@ -45,6 +46,8 @@ pub(crate) struct Live {
     stall: Stall,
     peer: SocketAddr,
     opened: Instant,
+    /// How long the handshake took that opened it.
+    round_trip: Duration,
     served: u64,
 }
 
@@ -69,7 +72,7 @@ pub enum Contact {
 /// A call that came to nothing.
 struct Failure {
     error: NetError,
-    /// The peer had closed the kept connection: it may not have seen the request.
+    /// The peer had closed the kept connection before the request came, or asking twice does no harm.
     stale: bool,
     /// The request, when the codec did not touch it.
     untouched: Option<Request<RequestBody>>,
@@ -81,8 +84,12 @@ impl Origin {
     /// Sends a request and waits for the head of its answer.
     ///
     /// The request's URI is the request target (`/path?query`); `Host` is added when it is missing.
-    /// A kept connection that turns out closed before any byte of an answer is replaced once by a
-    /// new one, unless the body is a [`RequestBody::Stream`] that has begun to flow. Dropping the
+    /// A kept connection that turns out to be closed already is replaced once by a new one, unless the
+    /// body is a [`RequestBody::Stream`] that has begun to flow. It counts as closed already when the
+    /// request could not be written to it, or when it was lost within the time that a close needs to
+    /// be heard of: the round trip of its TCP handshake, at most 1 s, and 10 ms. A later loss is an
+    /// error, since the peer may have worked on the request; only a request without a body whose
+    /// method is idempotent is sent again then. After a byte of an answer, none is. Dropping the
     /// future, or later the body, closes the connection.
     ///
     /// # Errors
@@ -193,6 +200,7 @@ impl Live {
         connection: Connection,
         traffic: Arc<Traffic>,
         peer: SocketAddr,
+        round_trip: Duration,
     ) -> Self {
         Self {
             sender,
@@ -203,6 +211,7 @@ impl Live {
             stall: Stall::new(),
             peer,
             opened: Instant::now(),
+            round_trip,
             served: 0,
         }
     }
@@ -239,12 +248,14 @@ impl Live {
         timeouts: Timeouts,
     ) -> Result<Response<Incoming>, Failure> {
         let reused = self.served > 0;
+        let is_harmless = request.method().is_idempotent() && request.body().is_end_stream();
+        let start = Instant::now();
         self.served += 1;
         let received = self.traffic.received();
         let request = request.map(|body| Upload::new(body, &self.traffic));
         let mut reply = pin!(self.sender.try_send_request(request));
         let outcome = poll_fn(|cx| self.poll_head(cx, reply.as_mut(), timeouts)).await;
-        let stale = reused && self.traffic.received() == received;
+        let is_unanswered = reused && self.traffic.received() == received;
         match outcome {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(mut unsent)) => {
@@ -252,7 +263,11 @@ impl Live {
                     .take_message()
                     .map(|request| request.map(Upload::into_body));
                 let error = NetError::from_hyper(unsent.into_error(), Phase::Head);
-                let stale = stale && matches!(error, NetError::Lost { .. });
+                let may_be_unseen =
+                    untouched.is_some() || resend::was_closed(start.elapsed(), self.round_trip);
+                let stale = is_unanswered
+                    && matches!(error, NetError::Lost { .. })
+                    && (is_harmless || may_be_unseen);
                 Err(Failure {
                     error,
                     stale,

@@ -23,13 +23,25 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// Room for reading large bodies in few reads; heads have a bound of their own.
 const READ_BUFFER: usize = 128 * 1024;
 
+/// A TCP connection that was just opened.
+struct Dialled {
+    stream: TcpStream,
+    peer: SocketAddr,
+    /// How long its handshake took.
+    round_trip: Duration,
+}
+
 /// Opens a connection, with `limit` for TCP and `limit` again for TLS; `tell` hears of each address.
 pub(crate) async fn open(
     origin: &Origin,
     limit: Duration,
     tell: &mut (impl FnMut(Contact) + Send),
 ) -> Result<Box<Live>, NetError> {
-    let (tcp, peer) = dial(origin, limit, tell).await?;
+    let Dialled {
+        stream: tcp,
+        peer,
+        round_trip,
+    } = dial(origin, limit, tell).await?;
     let origin = &*origin.shared;
     let stream = match &origin.tls {
         None => Stream::Plain(tcp),
@@ -51,7 +63,8 @@ pub(crate) async fn open(
         .handshake(socket)
         .await
         .map_err(|source| NetError::from_hyper(source, Phase::Connect))?;
-    Ok(Box::new(Live::new(sender, connection, traffic, peer)))
+    let live = Live::new(sender, connection, traffic, peer, round_trip);
+    Ok(Box::new(live))
 }
 
 /// Tries the addresses in turn, each with an equal share of the time that is left.
@@ -59,7 +72,7 @@ async fn dial(
     origin: &Origin,
     limit: Duration,
     tell: &mut (impl FnMut(Contact) + Send),
-) -> Result<(TcpStream, SocketAddr), NetError> {
+) -> Result<Dialled, NetError> {
     let start = Instant::now();
     let (host, port) = (&origin.shared.host, origin.shared.port);
     let addresses: Addresses = match &origin.peers {
@@ -79,7 +92,7 @@ async fn dial(
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         tell(Contact::Dialling(*address));
         match timeout(share, connect(*address)).await {
-            Ok(Ok(stream)) => return Ok((stream, *address)),
+            Ok(Ok(dialled)) => return Ok(dialled),
             Ok(Err(source)) => failure = NetError::Connect(source),
             Err(_) => {
                 failure = NetError::Timeout {
@@ -91,8 +104,14 @@ async fn dial(
     Err(failure)
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
+async fn connect(peer: SocketAddr) -> io::Result<Dialled> {
+    let start = Instant::now();
+    let stream = TcpStream::connect(peer).await?;
+    let round_trip = start.elapsed();
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok(Dialled {
+        stream,
+        peer,
+        round_trip,
+    })
 }

@@ -38,6 +38,7 @@ mod peers;
 pub mod pick;
 mod pool;
 mod request_body;
+mod resend;
 mod socket;
 mod stall;
 pub mod strict;

@@ -11,6 +11,8 @@ mod health;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]
+mod resend;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod strict;

@@ -8,7 +8,7 @@ use plugin::ReplySource;
 use serde_json::{Value, json};
 use simulator::Behaviour;
 
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses};
+use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses, trail};
 
 fn failing(name: &'static str, status: u16) -> Member {
     let status = StatusCode::from_u16(status).expect("a status");
@@ -150,11 +150,11 @@ async fn retries_that_end_without_an_upstreams_answer_end_with_its_status() {
     let broken = |name, place| {
         let behaviour = match place {
             "cut" => Behaviour {
-                cut_after: Some(simulator::Place::Head),
+                cut_after: Some(Place::Head),
                 ..Behaviour::default()
             },
             _ => Behaviour {
-                stall_after: Some(simulator::Place::Head),
+                stall_after: Some(Place::Head),
                 ..Behaviour::default()
             },
         };
@@ -260,7 +260,7 @@ async fn the_body_of_an_earlier_upstream_is_kept_when_the_last_one_gave_none() {
         Member::behaving(
             "b",
             Behaviour {
-                cut_after: Some(simulator::Place::Head),
+                cut_after: Some(Place::Head),
                 ..Behaviour::default()
             },
         ),
@@ -475,4 +475,38 @@ async fn passthrough_falls_back_too() {
         (seen.status, statuses(&seen)),
         (StatusCode::OK, vec![500, 200])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_a_kept_connection_swallowed_is_not_sent_there_again() {
+    let strategy = json!("http_5xx");
+    for (config, status, tried) in [
+        (
+            json!({ "fallback_strategy": strategy }),
+            200,
+            vec!["cut", "complete"],
+        ),
+        (
+            json!({ "fallback_strategy": strategy, "max_retries": 0 }),
+            500,
+            vec!["cut"],
+        ),
+    ] {
+        let stage = Stage::new([Member::new("a").priority(1), Member::new("b")], config).await;
+        assert_eq!(instance_of(&stage.chat(CHAT).await), "a");
+        stage.upstream("a").script().set_default(Behaviour {
+            delay: Duration::from_millis(1500),
+            cut_after: Some(Place::Head),
+            ..Behaviour::default()
+        });
+        let seen = stage.chat(CHAT).await;
+        assert_eq!(seen.status.as_u16(), status);
+        let ended: Vec<_> = trail(&seen)
+            .into_iter()
+            .map(|(_, _, ended)| ended)
+            .collect();
+        assert_eq!(ended, tried);
+        assert!(seen.ctx.attempts[0].pooled, "the kept connection was used");
+        assert_eq!(stage.counts()["a"], 2);
+    }
 }
