@@ -386,9 +386,8 @@ fn poll_piece(
             Poll::Ready(Some(Err(take_failure(state).unwrap_or(error))))
         }
         Poll::Ready(None) => {
-            if let Some(error) = take_failure(state) {
-                return Poll::Ready(Some(Err(error)));
-            }
+            // What breaks a body off reaches whoever reads it, so this is its end. A failure of the
+            // connection is of what came after it, and only keeps the connection from being reused.
             let is_short = incoming.size_hint().exact().is_some_and(|left| left > 0);
             Poll::Ready(is_short.then(|| Err(NetError::cut(Phase::Body))))
         }

@@ -110,6 +110,23 @@ async fn chunked_body_without_its_last_chunk_is_an_error() {
 }
 
 #[tokio::test]
+async fn bytes_after_the_last_chunk_do_not_spoil_what_came_before() {
+    for junk in [
+        "JUNK",
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "\0\r\n\r\n",
+    ] {
+        for chunks in ["5\r\nhello\r\n", "2\r\nhe\r\n3\r\nllo\r\n"] {
+            let said = format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n{junk}"
+            );
+            assert_eq!(cut(&said, false).await.unwrap(), "hello", "{said}");
+            assert_eq!(cut(&said, true).await.unwrap(), "hello", "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn chunked_body_cut_inside_a_chunk_is_an_error() {
     let said = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhello";
     let error = cut(said, false).await.unwrap_err();
