@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -11,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
+use net::dns::System;
+use net::health::Prober;
 use plugin::Environment;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place, Running, Simulator};
@@ -204,4 +207,26 @@ async fn waiting_for_a_token_is_part_of_the_time_of_all_attempts() {
     );
     assert!(attempt.response.is_some() && attempt.peer.is_none());
     assert_eq!(upstream.journal().stats().requests, 0);
+}
+
+#[tokio::test]
+async fn a_probe_carries_no_token() {
+    let (upstream, endpoint) = (simulator().await, endpoint("t-1").await);
+    let auth = json!({ "gcp": { "service_account_json": key_file(&endpoint) } });
+    let mut one = proxy(&upstream, &auth);
+    one["name"] = json!("one");
+    one["weight"] = json!(1);
+    one["checks"] = json!({ "active": {} });
+    let other = json!({
+        "name": "other", "weight": 1, "provider": "openai", "auth": {},
+    });
+    let bench = Bench::new("ai-proxy-multi", &json!({ "instances": [one, other] }));
+    let probers = bench.living().all::<Prober>();
+    let prober = probers.first().expect("a prober");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::resume();
+    prober.turn(&System).await;
+    assert_eq!(authorization(&upstream), None);
+    assert_eq!(endpoint.journal().stats().requests, 0);
 }

@@ -12,6 +12,7 @@ mod health;
 mod heard;
 mod opening;
 mod pick;
+mod probes;
 mod secrets;
 mod semantic;
 mod stage;
