@@ -50,6 +50,8 @@ pub enum DecodedBody {
 pub struct CodedBody {
     reader: Option<Pin<Box<dyn AsyncRead + Send>>>,
     room: BytesMut,
+    /// What ended the body right after the last piece.
+    error: Option<NetError>,
 }
 
 /// The bytes as they came, for a decoder to read.
@@ -109,6 +111,7 @@ impl DecodedBody {
         Self::Coded(CodedBody {
             reader: Some(reader),
             room: BytesMut::new(),
+            error: None,
         })
     }
 
@@ -167,7 +170,7 @@ impl Body for DecodedBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Plain(body) => body.is_end_stream(),
-            Self::Coded(body) => body.reader.is_none(),
+            Self::Coded(body) => body.reader.is_none() && body.error.is_none(),
         }
     }
 
@@ -193,7 +196,7 @@ impl CodedBody {
     /// The next decoded bytes, never empty ones.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BytesMut, NetError>>> {
         let Some(reader) = &mut self.reader else {
-            return Poll::Ready(None);
+            return Poll::Ready(self.error.take().map(Err));
         };
         self.room.resize(PIECE_BYTES, 0);
         let mut buffer = ReadBuf::new(&mut self.room);
@@ -207,7 +210,13 @@ impl CodedBody {
             }
             Err(error) => {
                 self.reader = None;
-                Some(Err(net_error(error)))
+                let error = net_error(error);
+                if length == 0 {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                // What was decoded before it is not lost.
+                self.error = Some(error);
+                Some(Ok(self.room.split_to(length)))
             }
         })
     }

@@ -11,6 +11,7 @@ mod key;
 mod rules;
 mod semantic;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ai::{Fallback, Instance, Limits, Terms};
@@ -90,8 +91,9 @@ impl Plugin for AiProxyMulti {
                 },
             },
             instances,
+            wellness: wellness
+                .choosing(|index| algorithm == Algorithm::Semantic || balance.chooses(index)),
             balance,
-            wellness,
             breakers,
         })
     }
@@ -209,9 +211,10 @@ fn compile_instances(
 ) -> Result<(Box<[Instance]>, Wellness, Breakers), ConfigError> {
     let mut instances = Vec::with_capacity(configs.len());
     let mut checkers = Vec::with_capacity(configs.len());
+    let mut known = HashMap::with_capacity(configs.len());
     let (mut breakers, mut gauges) = (Vec::new(), Vec::new());
     for (index, config) in configs.iter().enumerate() {
-        rules::judge_instance(configs, index)?;
+        rules::judge_instance(config, index, &mut known)?;
         let place = format!("/instances/{index}");
         let within = |error: ConfigError| ConfigError {
             pointer: format!("{place}{}", error.pointer),

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
+use crate::heard::Heard;
 use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, join_all, statuses, trail};
 use crate::support::{Seen, post};
 
@@ -350,6 +351,124 @@ async fn every_algorithm_asks_around_an_open_one_and_the_soonest_when_all_are() 
         // It is known to be well again, and `a` is not.
         assert_eq!(asked(&stage, 4).await, [["b"]; 4], "{balancer}");
         assert_eq!(stage.counts()["spare"], 0, "{balancer}");
+    }
+}
+
+#[tokio::test]
+async fn streams_that_report_a_failure_after_content_count_as_faults_and_whole_ones_end_the_row() {
+    let content = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"}}]}\n\n";
+    let report = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+    let stage = pair(Behaviour::events([content, report]), json!({})).await;
+    let ask = async |count: usize| {
+        for _ in 0..count {
+            let seen = stage.chat(STREAM).await;
+            let told = (trail(&seen)[0].2, faults(&seen)[0]);
+            assert_eq!(told, ("error_event", "provider"));
+        }
+    };
+    ask(4).await;
+    let whole = Behaviour::events([content, "data: [DONE]\n\n"]);
+    stage.upstream("a").script().push(whole);
+    assert_eq!(faults(&stage.chat(STREAM).await), [""]);
+    ask(4).await;
+    assert_eq!(stage.counts()["b"], 0);
+    ask(1).await;
+    assert_eq!(instance_of(&stage.chat(STREAM).await), "b");
+}
+
+#[tokio::test]
+async fn refused_keys_are_seen_whatever_is_asked_for() {
+    for (uri, body) in [
+        ("/v1/images/generations", r#"{"prompt":"a cat"}"#),
+        ("/v1/embeddings", r#"{"model":"m","input":"hi"}"#),
+    ] {
+        let stage = pair(status(401), json!({})).await;
+        for _ in 0..3 {
+            let seen = stage.ask(uri, body, &[]).await;
+            assert_eq!(
+                (instance_of(&seen), faults(&seen)),
+                ("a".into(), vec!["key"])
+            );
+        }
+        assert_eq!(instance_of(&stage.ask(uri, body, &[]).await), "b", "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn time_that_others_used_up_is_not_held_against_the_last() {
+    let silent = Behaviour {
+        stall_after: Some(Place::Head),
+        ..Behaviour::default()
+    };
+    let mut config = all();
+    config["timeouts"] = json!({ "total_ms": 100 });
+    let a = Member::behaving("a", status(500)).priority(1);
+    let stage = Stage::new([a, Member::behaving("b", silent)], config).await;
+    let seen = stage.chat(CHAT).await;
+    assert_eq!(trail(&seen)[1].2, "total_timeout");
+    assert_eq!(faults(&seen), ["provider", ""]);
+}
+
+#[tokio::test]
+async fn the_log_tells_when_one_opens_and_when_it_closes() {
+    let heard = Heard::default();
+    let _listening = tracing::subscriber::set_default(heard.clone());
+    let stage = pair(status(401), json!({})).await;
+    asked(&stage, 2).await;
+    let opened = "others are asked first for a while";
+    assert!(!heard.has("WARN", opened), "{heard:?}");
+    asked(&stage, 1).await;
+    assert!(heard.has("WARN", opened), "{heard:?}");
+    for field in [
+        "resource=\"/routes/1\"",
+        "instance=\"a\"",
+        "fault=\"key\"",
+        "for_ms=5000",
+    ] {
+        assert!(heard.has("WARN", field), "{field}: {heard:?}");
+    }
+    let well = Behaviour::text("well");
+    stage.upstream("a").script().set_default(well);
+    pass(Duration::from_secs(5)).await;
+    asked(&stage, 1).await;
+    assert!(heard.has("INFO", "answers again"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_single_instance_has_none() {
+    let a = keyed(Member::behaving("a", status(401)), json!({}));
+    let stage = Stage::new([a], json!({})).await;
+    for _ in 0..8 {
+        let seen = stage.chat(CHAT).await;
+        assert_eq!(trail(&seen), [("a".into(), "single", "complete")]);
+    }
+}
+
+#[tokio::test]
+async fn each_of_its_bounds_does_something() {
+    let stage = async |fault: u16, breaker: Value| {
+        let a = Member::behaving("a", status(fault)).priority(1);
+        let a = keyed(a, json!({ "breaker": breaker }));
+        Stage::new([a, Member::new("b")], all()).await
+    };
+    let window = stage(500, json!({ "faults": 2, "window_ms": 1000 })).await;
+    asked(&window, 1).await;
+    pass(Duration::from_millis(1100)).await;
+    assert_eq!(asked(&window, 2).await, [["a", "b"], ["a", "b"]]);
+    assert_eq!(asked(&window, 1).await, [["b"]]);
+
+    let key = stage(401, json!({ "key_faults": 1 })).await;
+    asked(&key, 1).await;
+    assert_eq!(asked(&key, 1).await, [["b"]]);
+
+    let bounds = json!({ "faults": 1, "open_ms": 2000, "max_open_ms": 3000 });
+    let longest = stage(500, bounds).await;
+    asked(&longest, 1).await;
+    for wait in [2000, 3000, 3000] {
+        pass(Duration::from_millis(wait - 200)).await;
+        assert_eq!(asked(&longest, 1).await, [["b"]], "{wait}");
+        pass(Duration::from_millis(400)).await;
+        assert_eq!(asked(&longest, 1).await, [["a", "b"]], "{wait}");
     }
 }
 

@@ -86,6 +86,22 @@ async fn when_none_is_well_all_are_asked() {
 }
 
 #[tokio::test]
+async fn an_instance_that_is_never_chosen_does_not_count_as_well() {
+    for algorithm in ["roundrobin", "least_busy", "ewma", "prefix"] {
+        let config = json!({ "balancer": { "algorithm": algorithm } });
+        let stage = Stage::new(
+            [Member::new("drained").weight(0), checked("b").weight(5)],
+            config,
+        )
+        .await;
+        answer_health(&stage, "b", StatusCode::SERVICE_UNAVAILABLE);
+        turn(&stage).await;
+        assert_eq!(stage.sequence(3).await, ["b"; 3], "{algorithm}");
+        assert_eq!(asked(&stage, "drained"), 0);
+    }
+}
+
+#[tokio::test]
 async fn no_key_of_a_well_instance_moves() {
     let members = [
         checked("a").weight(3),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+use net::pick::HashRing;
 use plugin::Consumer;
 use serde_json::{Value, json};
 
@@ -120,6 +122,33 @@ async fn a_key_is_found_in_headers_cookies_and_arguments() {
         let stage = hashing(balancer.clone()).await;
         let seen = stage.ask(uri, CHAT, &[header]).await;
         assert_eq!(instance_of(&seen), "deepseek", "{balancer}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_bytes_whether_they_are_text_or_not() {
+    for (balancer, name, before) in [
+        (
+            json!({ "hash_on": "header", "key": "x_user" }),
+            "x-user",
+            &b""[..],
+        ),
+        (
+            json!({ "hash_on": "cookie", "key": "sid" }),
+            "cookie",
+            &b"a=b; sid="[..],
+        ),
+    ] {
+        let stage = hashing(balancer).await;
+        let mut names = Vec::new();
+        for byte in 0xc0..=0xef_u8 {
+            let mut ctx = post("/v1/chat/completions", CHAT, &[]);
+            let value = HeaderValue::from_bytes(&[before, &[byte]].concat()).expect("a value");
+            ctx.request.headers.insert(name, value);
+            names.push(instance_of(&stage.bench.send(ctx).await));
+        }
+        let some = names.iter().filter(|name| *name == "deepseek").count();
+        assert!((2..24).contains(&some), "{name}: {some}");
     }
 }
 
@@ -258,6 +287,17 @@ async fn only_the_share_of_an_instance_that_comes_or_goes_moves() {
         }
     }
     assert!((25..80).contains(&moved), "{moved}");
+}
+
+#[tokio::test]
+async fn routes_with_the_same_instances_share_a_ring() {
+    let stage = hashing(json!({ "key": "query_string" })).await;
+    let other = stage
+        .bench
+        .next("/routes/2", "ai-proxy-multi", &stage.config);
+    let rings = stage.bench.living().all::<HashRing>();
+    assert_eq!(rings.len(), 1);
+    drop(other);
 }
 
 #[tokio::test]

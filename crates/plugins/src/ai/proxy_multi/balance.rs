@@ -1,13 +1,14 @@
 //! Which instance a request goes to.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use ai::{Instance, Seat};
 use net::pick::{Ewma, HashRing, LeastBusy, Lineage, Outcome, Prefix, RoundRobin, Settle, Tried};
-use plugin::{Ctx, Host};
+use plugin::{Ctx, Host, Living};
 
 use super::config::{Algorithm, InstanceConfig};
 
@@ -38,24 +39,31 @@ struct Group {
     /// Those of the members that are ever chosen.
     chosen: Tried,
     picker: Arc<Named>,
+    #[expect(
+        dead_code,
+        reason = "held so that the pickers of later configurations find it"
+    )]
+    line: Arc<Line>,
 }
+
+/// The pickers that one resource has had, as long as they are in use.
+#[derive(Debug, Default)]
+struct Line(Mutex<Vec<Weak<Named>>>);
 
 /// A picker, and what it picks from. Shared by all snapshots in which the group is the same, so that
 /// turns go on when something else is changed, another group included.
 #[derive(Debug)]
 struct Named {
-    resource: Box<str>,
     /// The instances, in the order of the configuration.
     names: Box<[String]>,
-    algorithm: Algorithm,
-    born: Instant,
     picker: Picker,
 }
 
 #[derive(Debug)]
 enum Picker {
     RoundRobin(RoundRobin),
-    Hash(HashRing),
+    /// Nothing of it changes, so that all resources with the same instances share one.
+    Hash(Arc<HashRing>),
     LeastBusy(LeastBusy),
     Ewma(Ewma),
     Prefix(Box<Prefix>),
@@ -64,10 +72,10 @@ enum Picker {
 // === impl Ask ===
 
 impl<'a> Ask<'a> {
-    pub(super) fn new(ctx: &'a Ctx, key: &'a str) -> Self {
+    pub(super) fn new(ctx: &'a Ctx, key: &'a [u8]) -> Self {
         let exchange = ctx.exchange.as_ref();
         Self {
-            key: key.as_bytes(),
+            key,
             is_streamed: exchange.is_some_and(|exchange| exchange.streaming),
             blocks: exchange.map_or(&[], |exchange| &exchange.prompt_blocks),
         }
@@ -79,16 +87,16 @@ impl<'a> Ask<'a> {
 impl Balance {
     /// Groups the instances; what is known of a group that was there before is taken over.
     pub(super) fn new(instances: &[InstanceConfig], algorithm: Algorithm, host: &Host<'_>) -> Self {
-        let mut priorities: Vec<_> = instances.iter().map(|instance| instance.priority).collect();
-        priorities.sort_unstable();
-        priorities.dedup();
-        let group = |priority: &i64| {
-            let members = instances.iter().enumerate();
-            let members = members.filter(|(_, instance)| instance.priority == *priority);
-            let (indices, members): (Vec<_>, Vec<_>) = members.unzip();
-            Group::new(indices, &members, algorithm, host)
-        };
-        let groups: Box<[Group]> = priorities.iter().rev().map(group).collect();
+        let mut by_priority = BTreeMap::<_, (Vec<_>, Vec<_>)>::new();
+        for (index, instance) in instances.iter().enumerate() {
+            let (indices, members) = by_priority.entry(instance.priority).or_default();
+            indices.push(index);
+            members.push(instance);
+        }
+        let groups = by_priority.into_values().rev();
+        let groups: Box<[Group]> = groups
+            .map(|(indices, members)| Group::new(indices, &members, algorithm, host))
+            .collect();
         let mut places = vec![(0, 0); instances.len()];
         for (number, group) in groups.iter().enumerate() {
             for (place, index) in group.members.iter().enumerate() {
@@ -176,15 +184,23 @@ impl Group {
         algorithm: Algorithm,
         host: &Host<'_>,
     ) -> Self {
+        let own = format!("{} {algorithm:?}", host.resource);
+        let Ok(line) = host
+            .living
+            .share(&own, || Ok::<_, Infallible>(Line::default()));
         // Everything that a picker looks at.
-        let mut identity = format!("{} {algorithm:?}", host.resource);
+        let mut identity = own;
         for InstanceConfig { name, weight, .. } in members {
             // Names are quoted, so that no name can look like two.
             _ = write!(identity, " {name:?}*{weight}");
         }
-        let before = Named::before(members, algorithm, host);
-        let make = || Ok::<_, Infallible>(Named::new(members, algorithm, host, before.as_deref()));
+        let make = || {
+            let before = line.nearest(members);
+            let living = host.living;
+            Ok::<_, Infallible>(Named::new(members, algorithm, living, before.as_deref()))
+        };
         let Ok(picker) = host.living.share(&identity, make);
+        line.add(&picker);
         let has_weight = members.iter().any(|instance| instance.weight > 0);
         let places = members.iter().enumerate();
         let chosen = places.filter(|(_, instance)| instance.weight > 0 || !has_weight);
@@ -192,6 +208,7 @@ impl Group {
             chosen: chosen.map(|(place, _)| place).collect(),
             members: indices.into(),
             picker,
+            line,
         }
     }
 
@@ -212,6 +229,28 @@ impl Group {
     }
 }
 
+// === impl Line ===
+
+impl Line {
+    /// The picker that has most of the members, the latest of several.
+    fn nearest(&self, members: &[&InstanceConfig]) -> Option<Arc<Named>> {
+        let common = |named: &Arc<Named>| {
+            let names = members.iter().map(|instance| instance.name.as_str());
+            names.filter(|name| named.place(name).is_some()).count()
+        };
+        let pickers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = pickers.iter().filter_map(Weak::upgrade);
+        living.max_by_key(common).filter(|named| common(named) > 0)
+    }
+
+    fn add(&self, named: &Arc<Named>) {
+        let mut pickers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = Arc::as_ptr(named);
+        pickers.retain(|other| other.strong_count() > 0 && other.as_ptr() != this);
+        pickers.push(Arc::downgrade(named));
+    }
+}
+
 // === impl Named ===
 
 impl Named {
@@ -219,7 +258,7 @@ impl Named {
     fn new(
         members: &[&InstanceConfig],
         algorithm: Algorithm,
-        host: &Host<'_>,
+        living: &Living,
         before: Option<&Self>,
     ) -> Self {
         let heir = before.and_then(|before| {
@@ -228,36 +267,12 @@ impl Named {
             before.picker.heir(members, &lineage)
         });
         Self {
-            resource: host.resource.into(),
             names: members
                 .iter()
                 .map(|instance| instance.name.clone())
                 .collect(),
-            algorithm,
-            born: Instant::now(),
-            picker: heir.unwrap_or_else(|| Picker::new(members, algorithm)),
+            picker: heir.unwrap_or_else(|| Picker::new(members, algorithm, living)),
         }
-    }
-
-    /// The picker that the same resource had for most of the members, the latest of several.
-    fn before(
-        members: &[&InstanceConfig],
-        algorithm: Algorithm,
-        host: &Host<'_>,
-    ) -> Option<Arc<Self>> {
-        if !learns(algorithm) {
-            return None;
-        }
-        let common = |named: &Self| {
-            let names = members.iter().map(|instance| instance.name.as_str());
-            names.filter(|name| named.place(name).is_some()).count()
-        };
-        let is_its_own =
-            |named: &Arc<Self>| *named.resource == *host.resource && named.algorithm == algorithm;
-        let living = host.living.all::<Self>().into_iter().filter(is_its_own);
-        living
-            .filter(|named| common(named) > 0)
-            .max_by_key(|named| (common(named), named.born))
     }
 
     fn place(&self, name: &str) -> Option<usize> {
@@ -276,13 +291,20 @@ fn learns(algorithm: Algorithm) -> bool {
 // === impl Picker ===
 
 impl Picker {
-    fn new(members: &[&InstanceConfig], algorithm: Algorithm) -> Self {
+    fn new(members: &[&InstanceConfig], algorithm: Algorithm, living: &Living) -> Self {
         let weights = members.iter().map(|instance| instance.weight);
         let named = members
             .iter()
             .map(|instance| (&*instance.name, instance.weight));
         match algorithm {
-            Algorithm::Chash => Self::Hash(HashRing::new(named)),
+            // Where there is no choice there is nothing to learn.
+            _ if members.len() < 2 => Self::RoundRobin(RoundRobin::new(weights)),
+            Algorithm::Chash => {
+                let identity = format!("{:?}", named.clone().collect::<Vec<_>>());
+                let make = || Ok::<_, Infallible>(HashRing::new(named));
+                let Ok(ring) = living.share(&identity, make);
+                Self::Hash(ring)
+            }
             Algorithm::Roundrobin | Algorithm::Semantic => {
                 Self::RoundRobin(RoundRobin::new(weights))
             }
@@ -291,6 +313,7 @@ impl Picker {
             Algorithm::Prefix => Self::Prefix(Box::new(Prefix::new(named))),
         }
     }
+
     /// A picker of other members, of the same kind, that takes over what this one has learnt; `None`
     /// for kinds that do not learn.
     fn heir(&self, members: &[&InstanceConfig], lineage: &Lineage) -> Option<Self> {
@@ -298,6 +321,9 @@ impl Picker {
         let named = members
             .iter()
             .map(|instance| (&*instance.name, instance.weight));
+        if members.len() < 2 {
+            return None;
+        }
         Some(match self {
             Self::RoundRobin(_) | Self::Hash(_) => return None,
             Self::LeastBusy(before) => Self::LeastBusy(before.heir(weights, lineage)),

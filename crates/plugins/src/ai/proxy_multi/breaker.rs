@@ -92,7 +92,10 @@ impl BreakerConfig {
             instance.endpoint,
             instance.fingerprint()
         );
-        let make = || Ok::<_, Infallible>(Breaker::new(settings));
+        let make = || {
+            let breaker = Breaker::new(host.resource, &instance.name, settings);
+            Ok::<_, Infallible>(breaker)
+        };
         let Ok(breaker) = host.living.share(&identity, make);
         self.enabled.then_some(breaker)
     }

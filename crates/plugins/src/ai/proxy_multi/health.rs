@@ -18,6 +18,8 @@ use crate::ai::checks::{Checks, Target};
 pub(super) struct Wellness {
     /// `None` for an instance without checks: it always counts as well.
     checkers: Box<[Option<Arc<Checker>>]>,
+    /// Those that are never chosen, so that it helps nobody if they are well.
+    unchosen: Tried,
 }
 
 // === impl Wellness ===
@@ -31,6 +33,16 @@ impl Wellness {
             } else {
                 Box::default()
             },
+            unchosen: Tried::new(),
+        }
+    }
+
+    /// Tells which instances are ever chosen.
+    pub(super) fn choosing(self, is_chosen: impl Fn(usize) -> bool) -> Self {
+        let all = 0..self.checkers.len();
+        Self {
+            unchosen: all.filter(|index| !is_chosen(*index)).collect(),
+            ..self
         }
     }
 
@@ -44,7 +56,7 @@ impl Wellness {
         for (index, checker) in self.checkers.iter().enumerate() {
             if is_sick(checker) {
                 avoided.add(index);
-            } else {
+            } else if !self.unchosen.contains(index) {
                 is_any_well = true;
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! Source: apache/apisix `apisix/plugins/ai-proxy-multi.lua`, `check_schema`.
 
+use std::collections::HashMap;
+
 use plugin::ConfigError;
 
 use super::config::{
@@ -22,22 +24,17 @@ const HASH_VARIABLES: [&str; 10] = [
     "mqtt_client_id",
 ];
 
-/// Judges one instance among those before it.
+/// Judges one instance among those before it, whose names and places are `known`.
 ///
 /// # Errors
 /// Names the first rule that is broken.
-pub(super) fn judge_instance(
-    instances: &[InstanceConfig],
+pub(super) fn judge_instance<'c>(
+    instance: &'c InstanceConfig,
     index: usize,
+    known: &mut HashMap<&'c str, usize>,
 ) -> Result<(), ConfigError> {
-    let Some((instance, before)) = instances
-        .get(..=index)
-        .and_then(|instances| instances.split_last())
-    else {
-        return Ok(());
-    };
     let name = &instance.name;
-    if let Some(first) = before.iter().position(|other| other.name == *name) {
+    if let Some(first) = known.insert(name, index) {
         return Err(ConfigError::at(
             format!("/instances/{index}/name"),
             format!(
