@@ -45,6 +45,28 @@ fn effective(weights: impl IntoIterator<Item = u32>) -> Box<[u32]> {
     weights
 }
 
+/// Weights without their common divisor, scaled down where they are more than `most` together. One that
+/// is not 0 keeps a unit, so that there are `most` units at most, and one more for each target.
+fn units(weights: &[u32], most: u64) -> Box<[u32]> {
+    let divisor = weights.iter().copied().fold(0, greatest_common_divisor);
+    let counted = weights.iter().map(|weight| weight / divisor.max(1));
+    let total: u64 = counted.clone().map(u64::from).sum();
+    let scaled = |units: u32| match units {
+        0 => 0,
+        _ if total <= most => units,
+        _ => u32::try_from(u64::from(units) * most / total).map_or(units, |units| units.max(1)),
+    };
+    counted.map(scaled).collect()
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
+}
+
 /// The targets that may be picked.
 fn left<'a>(weights: &'a [u32], tried: &'a Tried) -> impl Iterator<Item = (usize, u32)> + 'a {
     let all = weights.iter().copied().enumerate();

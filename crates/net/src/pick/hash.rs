@@ -12,14 +12,15 @@ mod tests;
 /// Points for each unit of weight.
 const POINTS: u32 = 160;
 
-/// Units of weight that one ring holds at most, which is 655,360 points or 5 MiB.
+/// Units of weight that one ring holds at most, one for each target beside; 655,360 points or 5 MiB.
 const MOST_UNITS: u64 = 4096;
 
 /// A ring over a fixed list of named targets. Picks change nothing and may come from any thread.
 ///
 /// Targets of weight 0 have no points, unless all weigh 0: then all weigh the same. Weights are
-/// divided by their common divisor first. Weights that would make more than 4,096 units together are
-/// scaled down, which keeps shares within a thousandth or so.
+/// divided by their common divisor first. Weights that are more than 4,096 units together even then are
+/// scaled down to that, though none below one unit: a share is off by a thousandth of all or so, and a
+/// small weight counts for one unit of 4,096.
 #[derive(Debug)]
 pub struct HashRing {
     /// Sorted by place; the second number is the target's index.
@@ -33,13 +34,10 @@ pub struct HashRing {
 impl HashRing {
     /// Takes names and weights in the order of the targets.
     pub fn new<'a>(targets: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
-        let (names, mut weights): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
-        if weights.iter().all(|weight| *weight == 0) {
-            weights.fill(1);
-        }
-        let units = units(&weights);
+        let (names, weights): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+        let units = super::units(&super::effective(weights), MOST_UNITS);
         let mut points = Vec::with_capacity(units.iter().sum::<u32>() as usize * POINTS as usize);
-        for ((name, units), index) in names.iter().zip(&units).zip(0..) {
+        for ((name, units), index) in names.iter().zip(units.iter()).zip(0..) {
             place(name, *units, index, &mut points);
         }
         points.sort_unstable();
@@ -54,8 +52,11 @@ impl HashRing {
     /// The target of `key`, or the next one along the ring that is not in `tried`; `None` when all
     /// that have points are.
     pub fn pick(&self, key: &[u8], tried: &Tried) -> Option<usize> {
-        if self.owners.iter().all(|index| tried.contains(*index)) {
-            return None;
+        let mut left = self.owners.iter().filter(|index| !tried.contains(**index));
+        let (first, second) = (left.next()?, left.next());
+        if second.is_none() {
+            // The walk to the only one that is left may be long.
+            return Some(*first);
         }
         let checksum = crc32fast::hash(key);
         let first = self.points.partition_point(|(place, _)| *place < checksum);
@@ -88,25 +89,4 @@ fn place(name: &str, units: u32, index: u32, points: &mut Vec<(u32, u32)>) {
         last = next.finalize();
         points.push((last, index));
     }
-}
-
-/// The weights without their common divisor, scaled down when they would fill the memory.
-fn units(weights: &[u32]) -> Vec<u32> {
-    let divisor = weights
-        .iter()
-        .copied()
-        .fold(0, super::round_robin::greatest_common_divisor)
-        .max(1);
-    let total: u64 = weights
-        .iter()
-        .map(|weight| u64::from(weight / divisor))
-        .sum();
-    let scaled = |weight: &u32| {
-        let units = u64::from(weight / divisor);
-        if total <= MOST_UNITS || units == 0 {
-            return u32::try_from(units).unwrap_or(u32::MAX);
-        }
-        u32::try_from((units * MOST_UNITS / total).max(1)).unwrap_or(1)
-    };
-    weights.iter().map(scaled).collect()
 }

@@ -42,6 +42,11 @@ impl Tried {
             .sum()
     }
 
+    /// The set in words of 64 bits; equal sets have equal words.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// Tells whether nothing was tried yet.
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|bits| *bits == 0)

@@ -114,3 +114,25 @@ fn enormous_weights_keep_their_ratio_in_bounded_memory() {
     assert_eq!(share, 1023 * 160);
     assert!(ring.points.iter().any(|(_, index)| *index == 2));
 }
+
+#[test]
+fn coprime_weights_of_millions_make_a_ring_of_bounded_size() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let weights = (1_000_003..).step_by(10_007);
+    let ring = HashRing::new(names.into_iter().zip(weights));
+    assert!(ring.len() <= 160 * (4096 + 10), "{}", ring.len());
+    assert!(ring.len() > 160 * 4000, "{}", ring.len());
+}
+
+#[test]
+fn a_key_on_a_point_belongs_to_that_point() {
+    // The four bytes of a target's first place, and nothing before them: a checksum of `name` and four
+    // zero bytes is the place of its first point.
+    let ring = HashRing::new([("a", 1), ("b", 1)]);
+    for (index, name) in [(0, "a"), (1, "b")] {
+        let key = [name.as_bytes(), &[0; 4]].concat();
+        let place = crc32fast::hash(&key);
+        assert!(ring.points.contains(&(place, index)));
+        assert_eq!(ring.pick(&key, &Tried::new()), Some(index as usize));
+    }
+}

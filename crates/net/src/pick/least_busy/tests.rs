@@ -46,6 +46,23 @@ fn a_heavy_target_may_be_busier() {
 }
 
 #[test]
+fn calls_count_for_the_weight_of_their_target() {
+    let picker = LeastBusy::new([3, 1]);
+    picker.begin(0);
+    picker.begin(0);
+    picker.begin(1);
+    // Two thirds of a call against a whole one, though the latter has fewer.
+    for _ in 0..5 {
+        assert_eq!(picker.pick(&Tried::new()), Some(0));
+    }
+    picker.begin(0);
+    picker.begin(0);
+    for _ in 0..5 {
+        assert_eq!(picker.pick(&Tried::new()), Some(1));
+    }
+}
+
+#[test]
 fn tried_targets_and_those_of_weight_zero_are_passed_over() {
     let picker = LeastBusy::new([0, 1, 1]);
     picker.begin(2);
