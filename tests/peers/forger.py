@@ -1,6 +1,7 @@
 """Answers in an upstream's place, with what a test makes of its real answer."""
 
 import contextlib
+import dataclasses
 import gzip
 import http.client
 import http.server
@@ -13,17 +14,27 @@ class Forger:
     """Asks the server at `target` what it is asked, and passes on what `forge` makes of it.
 
     `forge` takes the body of the real answer and gives status, further headers and body; the
-    answer has the length of that body, so that it is whole as HTTP goes.
+    answer has the length of that body, so that it is whole as HTTP goes. It may be changed.
     """
 
-    def __init__(self, target, forge):
-        self.asked = 0
-        handler = type("Handler", (_Handler,), {"forger": self, "target": target, "forge": staticmethod(forge)})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    def __init__(self, target, forge, address=("127.0.0.1", 0), tls=None):
+        self.target = target.removeprefix("http://")
+        self.forge = forge
+        self.requests = []
+        self.server = http.server.ThreadingHTTPServer(address, _Handler)
+        self.server.forger = self
+        if tls:
+            self.server.socket = tls.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         # The server looks this often whether it is to end.
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def asked(self, path):
+        """The requests to this path."""
+        return [request for request in list(self.requests) if request.path == path]
 
     def close(self):
         """Stops answering."""
@@ -31,18 +42,36 @@ class Forger:
         self.server.server_close()
 
 
+@dataclasses.dataclass
+class Request:
+    """What arrived."""
+
+    path: str
+    headers: dict
+    body: bytes
+
+    def json(self):
+        """The body's document."""
+        return json.loads(self.body)
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self):
+        self.do_POST()
+
     def do_POST(self):
-        self.forger.asked += 1
-        body = self.rfile.read(int(self.headers["content-length"]))
-        upstream = http.client.HTTPConnection(self.target.removeprefix("http://"), timeout=60)
+        forger = self.server.forger
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        forger.requests.append(Request(self.path, headers, body))
+        upstream = http.client.HTTPConnection(forger.target, timeout=60)
         with contextlib.closing(upstream):
-            upstream.request("POST", self.path, body, {"content-type": "application/json"})
+            upstream.request(self.command, self._place(), body, {"content-type": "application/json"})
             answer = upstream.getresponse()
             kind, said = answer.headers["content-type"], answer.read()
-        status, headers, said = self.forge(said)
+        status, headers, said = forger.forge(said)
         self.send_response(status)
         for name, value in ({"content-type": kind} | headers).items():
             self.send_header(name, value)
@@ -50,11 +79,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(said)
 
+    def _place(self):
+        """Where the upstream has what one provider has at another path."""
+        return "/v1/chat/completions" if self.path == "/chat/completions" else self.path
+
     def log_message(self, *_):
         """Says nothing."""
 
 
 # What can be made of an answer
+
+
+def honest(said):
+    """The answer as it is."""
+    return 200, {}, said
 
 
 def refusal(status, **headers):
