@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use crate::attempt::attempt;
 use crate::fallback::Terms;
 use crate::instance::Instance;
-use crate::record::record_end;
+use crate::record::{millis, record_end};
 
 /// Asks `instance`, and gives up at `deadline`; a stream that has begun is cut then.
 ///
@@ -52,7 +52,9 @@ pub(crate) fn out_of_time(ctx: &mut Ctx, before: usize) -> Fault {
 }
 
 fn no_time_left(ctx: &mut Ctx) -> Fault {
+    let took = ctx.attempts.last().and_then(|attempt| attempt.response);
     if let Some(exchange) = &mut ctx.exchange {
+        exchange.upstream_response_time_ms = took.map(millis);
         exchange.ended = Ended::TotalTimeout;
         exchange.done = true;
     }

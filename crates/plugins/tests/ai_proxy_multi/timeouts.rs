@@ -380,5 +380,6 @@ async fn an_attempt_that_ended_by_itself_keeps_its_word_when_the_time_is_over() 
     assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "connect")]);
     assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
+    assert!(seen.ctx.upstream_time().is_some());
     assert_eq!(stage.counts()["b"], 0);
 }
