@@ -99,6 +99,53 @@ def test_each_fault_is_told_not_only_the_first(tmp_path):
     assert "apisix.yaml:20" in told
 
 
+def test_each_fault_of_one_plugin_is_told(tmp_path):
+    twice = SINGLE.replace("30000", '"soon"').replace("ssl_verify: true", "ssl_verify: 7")
+    twice = twice.replace('"ssl_verify": true', '"ssl_verify": 7')
+    told = words(check(tmp_path, apisix=twice))
+    assert "plugins.ai-proxy.timeout: " in told
+    assert "plugins.ai-proxy.ssl_verify: " in told
+
+
+SECRET = """
+routes:
+  - id: one
+    uri: /x
+    plugins:
+      ai-proxy:
+        provider: openai
+        auth:
+          header:
+            Authorization: REFERENCE
+#END
+"""
+
+
+def test_a_variable_that_is_not_set_is_a_warning(tmp_path):
+    ended = check(tmp_path, apisix=SECRET.replace("REFERENCE", "$env://NO_SUCH_KEY"))
+    assert ended.returncode == 0, words(ended)
+    (warning,) = [line for line in words(ended).splitlines() if "NO_SUCH_KEY" in line]
+    assert warning.startswith("warning: apisix.yaml:9:")
+    assert warning.endswith(
+        "routes[0].plugins.ai-proxy.auth.header.Authorization: no value for $env://NO_SUCH_KEY: "
+        'environment variable "NO_SUCH_KEY" is not set'
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        ("$secret://vault/main/a/key", "there is no secret manager vault/main"),
+        ("$secret://aws/main/key", "secret manager aws is not available in this version"),
+        ("$secret://vault/key", "expected $secret://vault/<id>/<path>/<field>"),
+    ],
+)
+def test_a_reference_that_no_environment_gives_a_value_is_a_fault(tmp_path, reference, why):
+    ended = check(tmp_path, apisix=SECRET.replace("REFERENCE", reference))
+    assert ended.returncode == 1
+    assert f"Authorization: no value for {reference}: {why}" in words(ended)
+
+
 def test_an_unknown_plugin_is_told(tmp_path):
     ended = check(tmp_path, apisix=SINGLE.replace("ai-proxy", "ai-prxy"))
     assert ended.returncode == 1

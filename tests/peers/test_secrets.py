@@ -3,11 +3,15 @@
 import contextlib
 import http.server
 import json
+import re
+import socket
+import ssl
+import subprocess
 import threading
 
 import pytest
 from conftest import ai_route
-from gateway import fetch
+from gateway import fetch, free_ports
 
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
 FIRST, SECOND = "sk-canary-first-41", "sk-canary-second-42"
@@ -153,18 +157,98 @@ def test_a_vault_gives_keys_may_die_and_may_be_replaced(start, server, provider)
             assert secret not in place
 
 
+def ask(gateway, path="/v1/chat/completions"):
+    """One request: status and answer."""
+    status, _, text = fetch("POST", f"{gateway.url}{path}", ASKED)
+    return status, json.loads(text)
+
+
 def test_a_reference_without_a_value_is_told_and_never_sent(start, server, provider):
     gateway = start()
-    put(gateway, "/secrets/vault/main", manager(vault(server, FIRST)))
-    put(gateway, "/routes/ai", route(provider, "$secret://vault/main/providers/other"))
-    gateway.wait_for('the secret "providers" at vault/main has no field "other"')
+    first = vault(server, FIRST)
+    put(gateway, "/secrets/vault/main", manager(first))
     put(gateway, "/secrets/aws/a", {"access_key_id": "a", "secret_access_key": SECOND})
-    put(gateway, "/routes/ai", route(provider, "$secret://aws/a/key"))
-    gateway.wait_for("secret manager aws is not available in this version")
-    status, _, _ = fetch("POST", f"{gateway.url}/v1/chat/completions", ASKED)
-    assert (status, provider.seen) == (404, [])
+    for reference, why in [
+        ("$secret://vault/main/providers/other", 'the secret "providers" at vault/main has no field'),
+        ("$secret://aws/a/key", "secret manager aws is not available in this version"),
+        ("$env://NO_SUCH_KEY", 'environment variable "NO_SUCH_KEY" is not set'),
+    ]:
+        put(gateway, "/routes/ai", route(provider, reference))
+        told = f"plugins.ai-proxy.auth.header.authorization: no value for {reference}: {why}"
+        gateway.wait_for(re.escape(told))
+        for _ in range(3):
+            assert ask(gateway) == (500, {"error_msg": "the gateway has no credential for the upstream"})
+        assert gateway.both().count(told) == 1, "requests do not tell it again"
+    assert provider.seen == []
     for secret in [FIRST, SECOND, TOKEN]:
         assert secret not in gateway.both()
+
+    put(gateway, "/routes/ai", route(provider, "$secret://vault/main/providers/other"))
+    second = vault(server, SECOND)
+    second.answers["/v1/kv/gate/providers"]["data"]["data"]["other"] = f"Bearer {SECOND}"
+    put(gateway, "/secrets/vault/main", manager(second))
+    assert sent(gateway, provider) == f"Bearer {SECOND}", "as soon as it has a value"
+
+
+def test_one_missing_key_takes_no_other_instance_down(start, provider):
+    def instance(name, priority, credential):
+        proxy = route(provider, credential)["plugins"]["ai-proxy"]
+        return {"name": name, "weight": 1, "priority": priority, **proxy}
+
+    proxy = {
+        "instances": [instance("a", 1, "$env://NO_SUCH_KEY"), instance("b", 0, "$env://A_KEY")],
+        "fallback_strategy": "instance_health_and_rate_limiting",
+    }
+    resources = {"routes": [{"id": "ai", "uri": "/v1/*", "plugins": {"ai-proxy-multi": proxy}}]}
+    gateway = start(resources, environment={"A_KEY": f"Bearer {FIRST}"})
+    assert sent(gateway, provider) == f"Bearer {FIRST}"
+    assert len(provider.seen) == 1
+    gateway.wait_for('"upstream_status":"500, 200"')
+    assert FIRST not in gateway.both()
+
+
+def test_fields_that_are_no_credential_keep_a_reference_without_a_value(start, server, provider):
+    door = {"key-auth": {"realm": "$env://NO_SUCH_REALM"}}
+    resources = {"routes": [{**route(provider, f"Bearer {FIRST}", plugins=door), "id": "ai"}]}
+    gateway = start(resources)
+    gateway.wait_for(re.escape("plugins.key-auth.realm: no value for $env://NO_SUCH_REALM"))
+    status, headers, _ = fetch("POST", f"{gateway.url}/v1/chat/completions", ASKED)
+    assert (status, headers["www-authenticate"]) == (401, 'apikey realm="$env://NO_SUCH_REALM"')
+
+
+def test_certificates_come_from_the_environment_and_a_vault(start, server, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-keyout", key, "-out", cert, "-subj", "/CN=secret.example",
+         "-addext", "subjectAltName=DNS:secret.example"],
+        check=True, capture_output=True,
+    )
+    at = server({})
+    (port,) = free_ports(1)
+    tls = {"addr": f"127.0.0.1:{port}", "tls": {}}
+    gateway = start(
+        settings={"proxy": {"listen": [tls]}}, environment={"A_CHAIN": cert.read_text()}
+    )
+    put(gateway, "/secrets/vault/main", manager(at))
+    place = "$secret://vault/main/tls/key"
+    put(gateway, "/ssls/1", {"sni": "secret.example", "cert": "$env://A_CHAIN", "key": place})
+    told = f'/ssls/1: key: no value for {place}: vault/main: there is no secret "tls"'
+    gateway.wait_for(re.escape(told))
+
+    def shown():
+        context = ssl.create_default_context(cafile=str(cert))
+        with socket.create_connection(("127.0.0.1", port), 10) as plain:
+            with context.wrap_socket(plain, server_hostname="secret.example") as secured:
+                return secured.getpeercert()["subject"]
+
+    with pytest.raises((ssl.SSLError, OSError)):
+        shown()
+    at.answers["/v1/kv/gate/tls"] = {"data": {"key": key.read_text()}}
+    put(gateway, "/secrets/vault/main", {**manager(at), "namespace": "anew"})
+    assert shown() == ((("commonName", "secret.example"),),)
+    answer = json.dumps(gateway.configure("GET", "/ssls/1"))
+    assert key.read_text().splitlines()[1] not in gateway.both() + answer
 
 
 def test_secrets_lie_encrypted_and_keys_may_be_changed(start, provider):
