@@ -301,3 +301,49 @@ def test_what_a_fault_leads_to(asked, dialect, fault, mode, name):
     assert seen.error is None
     assert seen.text and seen.finish
     assert seen.text.startswith("Hello from the mock.") == (name == "llama")
+
+
+@pytest.fixture
+def exhausted(start, aimock, llama, tmp_path):
+    """A gateway before both servers, each of which answers as it is told to."""
+    with contextlib.ExitStack() as stack:
+
+        def made(*answers):
+            pairs = zip(SERVERS, (aimock, llama), answers, strict=True)
+            instances = []
+            for priority, (name, server, forge) in enumerate(pairs):
+                forger = stack.enter_context(contextlib.closing(Forger(server.url, forge)))
+                instances.append(instance(name, forger.url, -priority))
+            log = tmp_path / "requests.log"
+            return start({"routes": [route(instances, log, uri="/all/*")]}), log
+
+        yield made
+
+
+@pytest.mark.parametrize("mode", [JSON, OPENING])
+def test_when_all_refuse_a_client_is_told_when_to_come_again(exhausted, mode):
+    gateway, log = exhausted(refusal(429, retry_after="70"), refusal(503, retry_after="9"))
+    seen = ask(gateway, "all", "chat", mode)
+    assert isinstance(seen.error, openai.InternalServerError), repr(seen.error)
+    assert seen.error.status_code == 502
+    assert seen.error.body["message"] == "forged"
+    assert seen.error.response.headers["retry-after"] == "9"
+    (trail,) = trails_of(log, 1)
+    assert [facts(attempt) for attempt in trail] == [("status", 429, KEY), ("status", 503, PROVIDER)]
+    # Once both breakers are open, whoever recovers soonest is asked first, and asked all the same.
+    for _ in range(5):
+        ask(gateway, "all", "chat", mode)
+    trail = trails_of(log, 6)[5]
+    assert [attempt["instance"] for attempt in trail] == ["llama", "aimock"]
+    assert trail[0]["chosen"] == "soonest"
+
+
+@pytest.mark.parametrize("mode", [JSON, OPENING])
+def test_when_all_say_nothing_the_failure_is_told_as_the_gateways(exhausted, mode):
+    gateway, log = exhausted(garbage, nothing)
+    seen = ask(gateway, "all", "chat", mode)
+    assert isinstance(seen.error, openai.InternalServerError), repr(seen.error)
+    assert seen.error.status_code == 502
+    word = "not_json" if mode == JSON else "no_content"
+    (trail,) = trails_of(log, 1)
+    assert [facts(attempt) for attempt in trail] == [(word, 200, PROVIDER)] * 2
