@@ -285,6 +285,31 @@ async fn the_first_turn_is_due_after_one_interval_and_turns_do_not_overlap() {
 }
 
 #[tokio::test]
+async fn the_state_chooses_the_interval() {
+    let stage = Stage::open().await;
+    let mut uneven = probe(stage.port);
+    uneven.rise.interval = Duration::from_mins(50);
+    uneven.fall.interval = Duration::from_mins(20);
+    (uneven.rise.successes, uneven.fall.http_failures) = (1, 1);
+    let prober = prober(uneven);
+    let is_due_after = async |minutes: u64| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_mins(minutes - 10)).await;
+        let is_early = prober.is_due();
+        tokio::time::advance(Duration::from_mins(10)).await;
+        tokio::time::resume();
+        !is_early && prober.is_due()
+    };
+    assert!(is_due_after(50).await);
+    answered(&prober, &stage, DOWN).await;
+    assert!(is_due_after(20).await);
+    answered(&prober, &stage, DOWN).await;
+    assert!(is_due_after(20).await);
+    answered(&prober, &stage, OK).await;
+    assert!(is_due_after(50).await);
+}
+
+#[tokio::test]
 async fn a_turn_that_is_dropped_does_not_stop_the_next() {
     let stage = Stage::open().await;
     let prober = prober(probe(stage.port));

@@ -216,6 +216,45 @@ async fn a_name_is_looked_up_before_its_addresses_are_asked() {
     prober.turn(&names).await;
     assert_eq!(states(&prober), [(ONE, State::Healthy)]);
     tokio::time::advance(Duration::from_hours(1)).await;
+    tokio::time::resume();
     prober.turn(&names).await;
     assert_eq!(prober.nodes()[0].health.counters.tcp_failure, 1);
+}
+
+#[tokio::test]
+async fn as_many_addresses_are_asked_at_once_as_configured() {
+    let [one, other] = Stage::twins().await;
+    let names = Names::new(&[ONE, OTHER]);
+    let several = named(one.port);
+    let both = async {
+        let (mut first, mut second) = (one.next().await, other.next().await);
+        first.say(OK).await;
+        second.say(OK).await;
+    };
+    tokio::join!(several.turn(&names), both);
+
+    let single = Probe {
+        concurrency: 1,
+        ..several.probe().clone()
+    };
+    let single = Arc::new(Prober::new(single, None));
+    let in_turn = async {
+        let (mut first, next) = tokio::select! {
+            actor = one.next() => (actor, &other),
+            actor = other.next() => (actor, &one),
+        };
+        first.hear().await;
+        // Nobody comes, however often everybody else gets a turn.
+        for _ in 0..100 {
+            tokio::select! {
+                biased;
+                _ = next.next() => panic!("two at once"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        first.say(OK).await;
+        let mut second = next.next().await;
+        second.say(OK).await;
+    };
+    tokio::join!(single.turn(&names), in_turn);
 }
