@@ -20,6 +20,9 @@ use crate::Secret;
 /// The bytes of an initialisation vector.
 const VECTOR_LEN: usize = 16;
 
+/// The bytes of which ciphertexts are multiples.
+const BLOCK_LEN: usize = 16;
+
 /// The keys by which secret fields are encrypted at rest: the first encrypts, all are tried to
 /// decrypt.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -94,6 +97,12 @@ impl Keyring {
         }
         let bytes = STANDARD.decode(encrypted).ok()?;
         self.0.iter().find_map(|key| key.decrypt(bytes.clone()))
+    }
+
+    /// Whether a text has the form of what [`Keyring::encrypt`] gives, by whatever key.
+    pub fn resembles_encrypted(text: &str) -> bool {
+        let bytes = STANDARD.decode(text).ok();
+        bytes.is_some_and(|bytes| !bytes.is_empty() && bytes.len().is_multiple_of(BLOCK_LEN))
     }
 }
 

@@ -78,3 +78,12 @@ fn a_key_of_another_length_is_named_by_its_place() {
 fn debug_shows_no_key() {
     assert_eq!(format!("{:?}", keyring(&[FIRST, LONG])), "Keyring(2 keys)");
 }
+
+#[test]
+fn ciphertexts_are_known_by_their_form() {
+    let encrypted = keyring(&[FIRST]).encrypt("sk-secret").unwrap();
+    assert!(Keyring::resembles_encrypted(&encrypted));
+    for text in ["", "sk-plain", "c2hvcnQ=", "$env://KEY"] {
+        assert!(!Keyring::resembles_encrypted(text), "{text}");
+    }
+}

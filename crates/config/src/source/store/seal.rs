@@ -77,6 +77,11 @@ impl Seal {
         let decrypt = |text: &mut String| {
             if let Some(plain) = self.keyring.decrypt(text) {
                 *text = plain;
+            } else if Keyring::resembles_encrypted(text) {
+                tracing::info!(
+                    key,
+                    "no key of the keyring decrypts a secret field, it is used as it is"
+                );
             }
             Ok(())
         };

@@ -139,3 +139,40 @@ fn private_keys_are_encrypted_and_nothing_else_in_their_place() {
     }
     assert!(lying(&store, "/apisix/ssls/1").contains("\"plain\""));
 }
+
+/// `Bearer sk-123` by the key [`OLD`]: `openssl enc -aes-128-cbc -K … -iv … -base64`.
+const KNOWN: &str = "CrJVY1vByZjl8KcUfjE7fw==";
+
+#[test]
+fn what_lies_is_what_another_aes_cbc_makes_element_by_element() {
+    let store = Store::in_memory().unwrap().sealed(seal(&[OLD]));
+    let of = |text: &str| {
+        json!({ "plugins": { "ai-proxy-multi": {
+            "instances": [{ "auth": { "header": { "a": text, "b": text } } }],
+            "tokens": [text, text],
+        } } })
+    };
+    store.put(ROUTE, &of("Bearer sk-123"), None).unwrap();
+    let lies: Value = serde_json::from_str(&lying(&store, ROUTE)).unwrap();
+    assert_eq!(lies, of(KNOWN));
+}
+
+#[test]
+fn secret_fields_of_every_kind_are_encrypted() {
+    let store = Store::in_memory().unwrap().sealed(seal(&[OLD]));
+    let value = json!({ "plugins": { "key-auth": { "key": "Bearer sk-123" } } });
+    for path in [
+        "routes/1",
+        "services/1",
+        "plugin_configs/1",
+        "global_rules/1",
+        "consumer_groups/1",
+        "consumers/jack",
+        "consumers/jack/credentials/1",
+    ] {
+        let key = format!("/apisix/{path}");
+        store.put(&key, &value, None).unwrap();
+        assert!(lying(&store, &key).contains(KNOWN), "{path}");
+        assert_eq!(store.get(&key).unwrap().unwrap().value, value, "{path}");
+    }
+}
