@@ -414,10 +414,9 @@ impl Relay for StreamRelay {
             (End::ClientGone, Ended::Running | Ended::Complete) if !self.has_said_all(ctx) => {
                 Ended::ClientGone
             }
-            // Clients leave once they have seen the end mark.
-            (End::ClientGone, Ended::Running) => Ended::Complete,
-            // A body of declared length is whole before anybody asks for its end.
-            (End::Complete, Ended::Running) => Ended::Complete,
+            // Clients leave once they have seen the end mark, and a body of declared length is whole
+            // before anybody asks for its end.
+            (End::ClientGone | End::Complete, Ended::Running) => Ended::Complete,
             (_, ended) => ended,
         };
         let took = self.took.unwrap_or_else(|| self.start.elapsed());

@@ -80,7 +80,8 @@ impl Plugin for AiProxyMulti {
         };
         Ok(Self {
             semantic: Semantic::new(&config, host)?,
-            key: (algorithm == Algorithm::Chash).then(|| HashKey::new(&config.balancer)),
+            key: (algorithm == Algorithm::Chash)
+                .then(|| HashKey::new(&config.balancer, host.resource)),
             terms: Terms {
                 limits,
                 fallback,

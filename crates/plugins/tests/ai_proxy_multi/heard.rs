@@ -18,9 +18,16 @@ struct Line(String);
 impl Heard {
     /// Whether a line of this level holds this text.
     pub(crate) fn has(&self, level: &str, text: &str) -> bool {
+        self.count(level, text) > 0
+    }
+
+    /// How many lines of this level hold this text.
+    pub(crate) fn count(&self, level: &str, text: &str) -> usize {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lines = lines.iter();
-        lines.any(|line| line.starts_with(level) && line.contains(text))
+        let lines = lines.iter();
+        lines
+            .filter(|line| line.starts_with(level) && line.contains(text))
+            .count()
     }
 }
 

@@ -7,6 +7,7 @@ use net::pick::HashRing;
 use plugin::Consumer;
 use serde_json::{Value, json};
 
+use crate::heard::Heard;
 use crate::stage::{CHAT, Member, Stage, instance_of};
 use crate::support::post;
 
@@ -197,6 +198,22 @@ async fn a_request_without_the_key_is_placed_by_its_address() {
             assert_eq!(found, expected, "{balancer} {peer}");
         }
     }
+}
+
+#[tokio::test]
+async fn requests_without_the_key_are_told_of_once() {
+    let heard = Heard::default();
+    let _listening = tracing::subscriber::set_default(heard.clone());
+    let stage = hashing(json!({ "hash_on": "header", "key": "x-user" })).await;
+    for _ in 0..5 {
+        stage.chat(CHAT).await;
+    }
+    let what = "a request has no hash key, its address stands for it";
+    assert_eq!(
+        (heard.count("WARN", what), heard.count("DEBUG", what)),
+        (1, 4)
+    );
+    assert!(heard.has("WARN", "hash_on=\"header x-user\""), "{heard:?}");
 }
 
 #[tokio::test]

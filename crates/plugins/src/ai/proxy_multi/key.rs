@@ -1,6 +1,7 @@
 //! What `chash` chooses by.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::COOKIE;
 use plugin::{Ctx, Template, Value, Var};
@@ -11,8 +12,10 @@ use super::config::{Balancer, HashOn};
 #[derive(Debug)]
 pub(super) struct HashKey {
     source: Source,
-    /// The operator's words for it.
-    told: Box<str>,
+    /// Resource, and the operator's words for the key.
+    told: [Box<str>; 2],
+    /// Whether it was told that requests without a key come.
+    is_told: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -29,7 +32,7 @@ enum Source {
 
 impl HashKey {
     /// Compiles what the configuration says; a missing key, which only `consumer` allows, is empty.
-    pub(super) fn new(balancer: &Balancer) -> Self {
+    pub(super) fn new(balancer: &Balancer, resource: &str) -> Self {
         let key = balancer.key.as_deref().unwrap_or_default();
         let (word, source) = match balancer.hash_on {
             HashOn::Vars => ("vars", Source::Var(Var::named(key))),
@@ -43,7 +46,8 @@ impl HashKey {
         };
         Self {
             source,
-            told: format!("{word} {key}").trim_end().into(),
+            told: [resource.into(), format!("{word} {key}").trim_end().into()],
+            is_told: AtomicBool::new(false),
         }
     }
 
@@ -52,14 +56,21 @@ impl HashKey {
         if let Some(key) = self.source.find(ctx) {
             return key;
         }
-        // compat: apache/apisix warns; here any client could fill the log so
-        tracing::debug!(
-            hash_on = &*self.told,
-            request_id = &*ctx.request.id,
-            "the request has no hash key, its address stands for it"
-        );
+        self.tell(ctx);
         let address = Var::named("remote_addr").value(ctx);
         address.map(bytes).unwrap_or_default()
+    }
+
+    /// Tells that a request has no key: the operator once, since any client could fill the log so.
+    fn tell(&self, ctx: &Ctx) {
+        const WHAT: &str = "a request has no hash key, its address stands for it";
+        let [resource, hash_on] = &self.told;
+        let (resource, hash_on, request_id) = (&**resource, &**hash_on, &*ctx.request.id);
+        if self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::debug!(resource, hash_on, request_id, "{WHAT}");
+        } else {
+            tracing::warn!(resource, hash_on, request_id, "{WHAT}");
+        }
     }
 }
 
