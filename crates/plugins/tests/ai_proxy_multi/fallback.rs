@@ -6,7 +6,7 @@ use http::StatusCode;
 use llm::Ended;
 use plugin::ReplySource;
 use serde_json::{Value, json};
-use simulator::Behaviour;
+use simulator::{Behaviour, Place};
 
 use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses, trail};
 
