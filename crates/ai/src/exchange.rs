@@ -8,6 +8,7 @@ use plugin::{Choice, Ctx, Fault, Reply, Retry};
 
 use crate::candidate::Candidate;
 use crate::fallback::Terms;
+use crate::next::Next;
 use crate::total::attempt_until;
 use crate::verdict::Trial;
 
@@ -21,7 +22,7 @@ pub async fn exchange<'i>(
     ctx: &mut Ctx,
     first: impl Into<Candidate<'i>> + Send,
     terms: &Terms,
-    mut next: impl FnMut(&Ctx) -> Option<Candidate<'i>> + Send,
+    mut next: impl Next<'i>,
 ) -> Result<Reply, Fault> {
     let mut candidate = first.into();
     let total = terms.limits.deadlines.total;
@@ -64,7 +65,7 @@ pub async fn exchange<'i>(
         if !may_follow {
             return Err(fault);
         }
-        let Some(other) = next(ctx) else {
+        let Some(other) = next.after_failure(ctx).await else {
             return Err(exhausted(fault, told));
         };
         tracing::warn!(

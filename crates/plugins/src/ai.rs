@@ -3,6 +3,7 @@
 mod checks;
 mod proxy;
 mod proxy_multi;
+mod rate_limiting;
 mod settings;
 mod timeouts;
 
@@ -11,6 +12,7 @@ use plugin::ConfigError;
 
 pub(crate) use proxy::AiProxy;
 pub(crate) use proxy_multi::AiProxyMulti;
+pub(crate) use rate_limiting::AiRateLimiting;
 
 /// Where in an instance's configuration its fault lies.
 fn placed(error: &InstanceError) -> ConfigError {

@@ -2,7 +2,7 @@
 
 use plugin::{Entry, consumer_entry, entry};
 
-use crate::ai::{AiProxy, AiProxyMulti};
+use crate::ai::{AiProxy, AiProxyMulti, AiRateLimiting};
 use crate::auth::KeyAuth;
 use crate::log::FileLogger;
 use crate::observe::Prometheus;
@@ -12,6 +12,7 @@ pub static PLUGINS: &[Entry] = &[
     consumer_entry::<KeyAuth>(),
     entry::<AiProxyMulti>(),
     entry::<AiProxy>(),
+    entry::<AiRateLimiting>(),
     entry::<Prometheus>(),
     entry::<FileLogger>(),
 ];

@@ -1,6 +1,6 @@
 //! What is remembered between requests: counters over windows of time.
 //!
-//! Knows: how a counter is kept, in the memory of this process.
+//! Knows: how a counter is kept, in the memory of this process or in a Redis server.
 //!
 //! Does not know: who counts what, or which request is let through.
 //!
@@ -17,4 +17,7 @@
 
 mod counter;
 
-pub use counter::{MemoryCounters, Tally};
+pub use counter::{
+    Counters, MemoryCounters, RedisCounters, RedisServer, RedisSettings, Sentinels, StoreError,
+    Tally,
+};

@@ -2,7 +2,7 @@
 //!
 //! Source: apache/apisix `apisix/plugins/ai-proxy.lua`, `apisix/plugins/ai-proxy/base.lua`.
 
-use ai::{Instance, Terms};
+use ai::{Instance, Nobody, Terms};
 use plugin::{ConfigError, Ctx, Flow, Host, Phases, Plugin, Step, Want};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -84,7 +84,7 @@ impl Plugin for AiProxy {
             return Step::NEXT;
         }
         Step::wait(async {
-            let reply = ai::exchange(ctx, &self.instance, &self.terms, |_| None).await?;
+            let reply = ai::exchange(ctx, &self.instance, &self.terms, Nobody).await?;
             Ok(Flow::Respond(Box::new(reply)))
         })
     }

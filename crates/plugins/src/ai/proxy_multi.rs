@@ -4,6 +4,7 @@
 
 mod balance;
 mod breaker;
+mod choice;
 mod config;
 mod gauge;
 mod health;
@@ -23,7 +24,8 @@ use plugin::{
 
 use super::placed;
 use balance::{Ask, Balance};
-use breaker::{Breakers, Leave};
+use breaker::Breakers;
+use choice::Others;
 use config::{Algorithm, Config, InstanceConfig};
 use gauge::Gauge;
 use health::Wellness;
@@ -41,6 +43,8 @@ pub(crate) struct AiProxyMulti {
     key: Option<HashKey>,
     /// What `semantic` chooses by.
     semantic: Option<Semantic>,
+    /// Whether instances are passed over of whose limit nothing is left.
+    skips_exhausted: bool,
     terms: Terms,
 }
 
@@ -91,6 +95,7 @@ impl Plugin for AiProxyMulti {
                     algorithm.name()
                 },
             },
+            skips_exhausted: instances.len() > 1 && config.skips_exhausted(),
             instances,
             wellness: wellness
                 .choosing(|index| algorithm == Algorithm::Semantic || balance.chooses(index)),
@@ -106,9 +111,7 @@ impl Plugin for AiProxyMulti {
             if let Some(semantic) = &self.semantic {
                 semantic.rank(ctx).await;
             }
-            let avoided = self.wellness.avoided(&Tried::new());
-            let pick = |avoided: &Tried| self.pick(ctx, avoided);
-            let index = self.breakers.peek(&avoided, pick).ok_or_else(nobody_left)?;
+            let index = self.peek(ctx).await?.ok_or_else(nobody_left)?;
             let instance = self.instances.get(index).ok_or_else(nobody_left)?;
             if let Some(exchange) = &mut ctx.exchange {
                 exchange.instance = instance.name().clone();
@@ -122,14 +125,13 @@ impl Plugin for AiProxyMulti {
             return Step::NEXT;
         };
         Step::wait(async move {
-            let mut tried = Tried::new();
+            let mut next = Others::new(self);
             let first = match self.breakers.claim(first) {
-                Some(leave) => self.candidate(leave, &mut tried),
+                Some(leave) => next.take(leave, choice::has_passed_over(ctx)),
                 // Its breaker lets nobody through, or somebody else was faster to probe it.
-                None => self.choose(ctx, &mut tried),
+                None => next.choose(ctx).await?,
             };
             let first = first.ok_or_else(nobody_left)?;
-            let next = |ctx: &Ctx| self.choose(ctx, &mut tried);
             let semantic = self.semantic.as_ref();
             let told = semantic.and_then(|semantic| semantic.told(ctx, first.instance.name()));
             let outcome = ai::exchange(ctx, first, &self.terms, next).await;
@@ -152,23 +154,6 @@ impl AiProxyMulti {
         let key = self.key.as_ref().map(|key| key.of(ctx));
         let ask = Ask::new(ctx, key.as_deref().unwrap_or_default());
         self.balance.pick(&ask, avoided)
-    }
-
-    /// Chooses an instance that is well and not in `tried`, and adds it there.
-    fn choose(&self, ctx: &Ctx, tried: &mut Tried) -> Option<Candidate<'_>> {
-        let avoided = self.wellness.avoided(tried);
-        let pick = |avoided: &Tried| self.pick(ctx, avoided);
-        let leave = self.breakers.choose(&avoided, pick)?;
-        self.candidate(leave, tried)
-    }
-
-    fn candidate(&self, leave: Leave, tried: &mut Tried) -> Option<Candidate<'_>> {
-        tried.add(leave.index);
-        Some(Candidate {
-            instance: self.instances.get(leave.index)?,
-            permit: leave.permit,
-            reason: leave.reason,
-        })
     }
 
     /// The fault of a failed exchange, with a `Retry-After` when everybody who would be asked is known

@@ -12,14 +12,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Tally;
+use super::{LONGEST, Tally};
 
 /// Keys are spread over this many maps, so that adding one rarely meets anybody.
 const SHARDS: usize = 64;
 /// How many counters there may be at once, all shards together.
 const MOST: usize = 1 << 18;
-/// The longest window: a clock that counts on cannot add more than so much.
-const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// Counters of this process over fixed windows of time, at most 2^18 of them.
 ///

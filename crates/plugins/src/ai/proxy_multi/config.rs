@@ -285,6 +285,15 @@ impl Embeddings {
 // === impl Config ===
 
 impl Config {
+    /// Whether instances are passed over of whose limit nothing is left.
+    pub(super) fn skips_exhausted(&self) -> bool {
+        match &self.fallback_strategy {
+            Some(Strategy::One(one)) => *one == Single::InstanceHealthAndRateLimiting,
+            Some(Strategy::Several(kinds)) => kinds.contains(&Kind::RateLimiting),
+            None => false,
+        }
+    }
+
     /// What follows a failed attempt.
     pub(super) fn fallback(&self) -> Fallback {
         let (on_429, on_5xx) = match &self.fallback_strategy {
