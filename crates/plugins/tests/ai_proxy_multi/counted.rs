@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -289,6 +290,29 @@ async fn a_client_that_leaves_in_the_middle_of_a_stream_leaves_no_gauge_behind()
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_after_the_end_mark_has_the_whole_answer() {
+    let whole = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"},\"finish_reason\":\
+                 \"stop\"}]}\n\ndata: [DONE]\n\n";
+    // The upstream has said all, and does not close.
+    let open = Behaviour {
+        stall_after: Some(Place::Bytes(whole.len())),
+        ..Behaviour::events([whole, ": never\n\n"])
+    };
+    let counted = Counted::new(members(open, Behaviour::default()), falls_back(&json!({}))).await;
+    let has_read = poll_fn(|task| match counted.pieces.load(Ordering::Relaxed) {
+        0 => {
+            task.waker().wake_by_ref();
+            Poll::Pending
+        }
+        _ => Poll::Ready(()),
+    });
+    let ctx = counted.visit(STREAM, has_read).await;
+    assert_eq!(logged(&ctx)["llm_attempts"][0]["ended"], "complete");
+    let ended = ctx.exchange.as_ref().map(|exchange| exchange.ended);
+    assert_eq!(ended, Some(llm::Ended::Complete));
+}
+
+#[tokio::test]
 async fn each_timeout_has_its_own_label() {
     let opening = Behaviour {
         stall_after: Some(Place::Bytes(10)),
@@ -297,17 +321,17 @@ async fn each_timeout_has_its_own_label() {
     for (a, timeouts, word) in [
         (
             stall(Place::Head),
-            json!({ "first_byte_ms": 40 }),
+            json!({ "first_byte_ms": 250 }),
             "first_byte_timeout",
         ),
         (
             opening,
-            json!({ "first_content_ms": 40 }),
+            json!({ "first_content_ms": 250 }),
             "first_content_timeout",
         ),
         (
             stall(Place::Head),
-            json!({ "total_ms": 40 }),
+            json!({ "total_ms": 250 }),
             "total_timeout",
         ),
     ] {

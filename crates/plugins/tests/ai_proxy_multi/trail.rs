@@ -11,7 +11,7 @@ use crate::stage::{CHAT, Member, STREAM, Stage, trail};
 use crate::support::Seen;
 
 fn all() -> Value {
-    json!({ "timeout": 80, "fallback_strategy": "instance_health_and_rate_limiting" })
+    json!({ "timeout": 250, "fallback_strategy": "instance_health_and_rate_limiting" })
 }
 
 /// How the attempt at `a` ended, as told beside the answer of `b`.
