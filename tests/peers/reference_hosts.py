@@ -258,6 +258,25 @@ def test_when_both_fail_the_last_body_is_told(start, providers, log):
     assert [attempt["status"] for attempt in trail] == [500, 503]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_used_up_budget_moves_requests_to_the_other(start, providers, log, stream):
+    resources = several(log)
+    budget = {"limit": 30, "time_window": 3600}
+    names = ["deepseek-backup", "openai-primary"]
+    limits = {"instances": [{"name": name, **budget} for name in names], "rejected_code": 429}
+    resources["routes"][0]["plugins"]["ai-rate-limiting"] = limits
+    gateway = start(resources)
+    # Each answer of the mock costs about twenty tokens; the last one may go beyond the budget.
+    for number in range(1, 6):
+        status, _, _ = fetch("POST", gateway.url + CHAT, {**ASKED, "stream": stream})
+        # What an answer cost is known when it has been logged.
+        trails_of(log, number)
+        assert (status == 200) == (number < 5), number
+    asked = [first(trail) for trail in trails(log)[:4]]
+    assert asked == ["deepseek-backup"] * 2 + ["openai-primary"] * 2
+    assert len(providers.deepseek.requests) == len(providers.openai.requests) == 2
+
+
 # The example of several instances
 
 
@@ -291,6 +310,16 @@ def test_the_example_falls_back_to_the_spare(example, providers, log, status):
     assert body.keys() == {"model", "messages"}
     (trail,) = trails_of(log, 1)
     assert [attempt["instance"] for attempt in trail] == ["main", "spare"]
+
+
+def test_the_example_leaves_out_main_once_its_budget_is_used_up(start, providers, log, monkeypatch):
+    monkeypatch.setenv("OPENAI_AUTH_HEADER", "Bearer from-the-environment")
+    budget = {"instances": [{"name": "main", "limit": 1, "time_window": 3600}]}
+    gateway = start(routed({**json.loads(EXAMPLE), "ai-rate-limiting": budget}, log))
+    for number in range(1, 4):
+        assert ask(gateway)[0] == 200
+        trails_of(log, number)
+    assert [first(trail) for trail in trails(log)] == ["main", "spare", "spare"]
 
 
 def test_the_example_does_not_follow_a_failure_that_took_too_long(example, providers, log):

@@ -15,7 +15,7 @@ from several import Traffic, instance, multi_route
 
 WARM, SWAPS, CLIENTS = 500, 3000, 3
 # What a configuration costs is freed late: by the allocator, and with the last request that saw it.
-MEMORY = 1.25
+MEMORY = 1.12
 # Connections to upstreams that are idle or in use: not one for each swap or prober.
 SOCKETS = 12
 # The seconds between two probes of a target.
