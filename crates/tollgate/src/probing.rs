@@ -1,15 +1,15 @@
 //! Asking targets how they are, for as long as a configuration names them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use admin::control::{Checked, CheckedNode, Checks, Counter};
 use net::dns::Resolve;
 use net::health::{Change, Checker, Node, Prober};
 use telemetry::metrics::Metrics;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::house::House;
 
@@ -29,22 +29,26 @@ type Told = BTreeSet<(String, SocketAddr)>;
 pub(crate) async fn probe(house: Arc<House>, names: impl Resolve) {
     let names = Arc::new(names);
     let mut turns = JoinSet::new();
+    let mut taking = HashMap::new();
     let mut told = Told::new();
     for tick in (0..TICKS_TOLD).cycle() {
         tokio::time::sleep(TICK).await;
-        while let Some(turn) = turns.try_join_next() {
-            if let Err(error) = turn {
+        while let Some(turn) = turns.try_join_next_with_id() {
+            let id = turn.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+            let prober = taking.remove(&id);
+            if let (Err(error), Some(prober)) = (turn, prober) {
                 // The other probers go on, and this one is due again.
-                tracing::error!(%error, "a turn of a prober broke");
+                tell_broken(&house, &prober, &error);
             }
         }
         let probers = house.living.all::<Prober>();
         for prober in probers.into_iter().filter(|prober| prober.is_due()) {
-            let names = Arc::clone(&names);
-            turns.spawn(async move {
+            let (names, taken) = (Arc::clone(&names), Arc::downgrade(&prober));
+            let turn = turns.spawn(async move {
                 let changes = prober.turn(&*names).await;
                 tell_changes(&prober, &changes);
             });
+            taking.insert(turn.id(), taken);
         }
         if tick == 0 {
             told = tell_metrics(&house.metrics, &house.living.all::<Checker>(), &told);
@@ -96,6 +100,15 @@ fn tell_changes(prober: &Prober, changes: &[Change]) {
             tracing::info!(host, address, "a target is healthy again");
         } else {
             tracing::warn!(host, address, "a target is unhealthy");
+        }
+    }
+}
+
+/// Names every place whose prober broke.
+fn tell_broken(house: &House, prober: &Weak<Prober>, error: &JoinError) {
+    for checker in house.living.all::<Checker>() {
+        if Arc::as_ptr(checker.prober()) == prober.as_ptr() {
+            tracing::error!(checker = checker.name(), %error, "a turn of a prober broke");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Ten thousand configurations, one after the other, while requests and probes run.
+//! Probers that break, and ten thousand configurations, one after the other, while requests and
+//! probes run.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +11,8 @@ use config::lookup::SecretValues;
 use config::resource::Kind;
 use config::{Document, Loaded};
 use gateway::{Door, Gateway};
-use net::dns::System;
+use net::NetError;
+use net::dns::{Addresses, Resolve, System};
 use net::health::{Checker, Prober};
 use net::listen::Listener;
 use serde_json::{Value, json};
@@ -223,4 +225,34 @@ async fn ten_thousand_changes_leave_nothing_behind() {
         assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
         steps += 1;
     }
+}
+
+/// Knows where one name is, and breaks at every other.
+struct Brittle;
+
+impl Resolve for Brittle {
+    async fn resolve(&self, host: &str, port: u16) -> Result<Addresses, NetError> {
+        assert_eq!(host, "good.example", "this panic belongs to the test");
+        Ok([SocketAddr::from(([127, 0, 0, 1], port))]
+            .into_iter()
+            .collect())
+    }
+}
+
+#[tokio::test]
+async fn a_prober_that_breaks_stops_no_other() {
+    let upstream = Simulator::bind("127.0.0.1:0").await.expect("a free port");
+    let port = upstream.address().port();
+    let [bad, good] = ["bad", "good"].map(|name| format!("http://{name}.example:{port}"));
+    let house = House::new(&config::settings::Settings::default(), &BTreeMap::default());
+    let house = Arc::new(house.expect("a house"));
+    let loaded = load(Some(resources(0, &good, &bad)), 0, None);
+    let (_snapshot, told) = house.compile(&loaded, SecretValues::default(), None);
+    assert!(told.rejected.is_empty(), "{:?}", told.rejected);
+    let probing = tokio::spawn(probe(Arc::clone(&house), Brittle));
+    let journal = upstream.journal();
+    // By its second probe, the first turns of both are over.
+    journal.wait_for(|seen| seen.entries.len() > 1).await;
+    assert!(!probing.is_finished());
+    probing.abort();
 }
