@@ -19,6 +19,13 @@ pub struct Seat {
 #[derive(Debug)]
 pub(crate) struct Turn {
     seat: Seat,
+    /// `None` for a picker that does not look at times, so that no clock is read for it.
+    times: Option<Times>,
+}
+
+/// What is measured of an attempt.
+#[derive(Debug)]
+struct Times {
     start: Instant,
     /// Whether the answer came in one piece.
     is_whole: bool,
@@ -48,16 +55,10 @@ impl Seat {
     /// An attempt with a request of these blocks begins.
     pub(crate) fn take(&self, blocks: &[u64]) -> Turn {
         self.picker.begin(self.index, blocks);
+        let wants_times = self.picker.wants_times(self.index);
         Turn {
             seat: self.clone(),
-            start: Instant::now(),
-            is_whole: false,
-            first: None,
-            parts: 0,
-            fresh: 0,
-            waiting: None,
-            waited: Duration::ZERO,
-            waited_parts: 0,
+            times: wants_times.then(Times::new),
         }
     }
 
@@ -72,17 +73,62 @@ impl Seat {
 impl Turn {
     /// The answer was read to its end, in one piece.
     pub(crate) fn answered(&mut self) {
-        self.is_whole = true;
-        self.first = Some(self.start.elapsed());
+        if let Some(times) = &mut self.times {
+            times.is_whole = true;
+            times.first = Some(times.start.elapsed());
+        }
     }
 
     /// The upstream has nothing to be read.
     pub(crate) fn waits(&mut self) {
-        self.waiting.get_or_insert_with(Instant::now);
+        if let Some(times) = &mut self.times {
+            times.waiting.get_or_insert_with(Instant::now);
+        }
     }
 
     /// One event was read from a piece.
     pub(crate) fn event(&mut self, is_first_content: bool) {
+        if let Some(times) = &mut self.times {
+            times.event(is_first_content);
+        }
+    }
+
+    /// A piece was read to its end; one of an answer that `nobody_reads` is content at once.
+    pub(crate) fn piece(&mut self, nobody_reads: bool) {
+        if let Some(times) = &mut self.times {
+            if nobody_reads {
+                times.event(true);
+            }
+            times.piece();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let times = self.times.as_ref();
+        let outcome = times.map_or(Outcome::Unknown, Times::outcome);
+        self.seat.picker.settle(self.seat.index, &outcome);
+    }
+}
+
+// === impl Times ===
+
+impl Times {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            is_whole: false,
+            first: None,
+            parts: 0,
+            fresh: 0,
+            waiting: None,
+            waited: Duration::ZERO,
+            waited_parts: 0,
+        }
+    }
+
+    fn event(&mut self, is_first_content: bool) {
         if is_first_content {
             self.first.get_or_insert_with(|| self.start.elapsed());
         }
@@ -91,11 +137,7 @@ impl Turn {
         }
     }
 
-    /// A piece was read to its end; one of an answer that `nobody_reads` is content at once.
-    pub(crate) fn piece(&mut self, nobody_reads: bool) {
-        if nobody_reads {
-            self.event(true);
-        }
+    fn piece(&mut self) {
         let is_later = self.parts > 0;
         if let Some(since) = self.waiting.take()
             && is_later
@@ -117,11 +159,5 @@ impl Turn {
                 parts: self.parts,
             },
         }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.seat.picker.settle(self.seat.index, &self.outcome());
     }
 }

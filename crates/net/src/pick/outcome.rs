@@ -34,4 +34,8 @@ pub trait Settle: fmt::Debug + Send + Sync {
 
     /// A call failed; told beside its end.
     fn fail(&self, target: usize);
+
+    /// Whether it looks at the times of calls to this target; else each is settled as
+    /// [`Outcome::Unknown`].
+    fn wants_times(&self, target: usize) -> bool;
 }

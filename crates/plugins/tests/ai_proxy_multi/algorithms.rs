@@ -325,3 +325,14 @@ async fn what_is_in_flight_is_known_when_an_instance_comes() {
         assert_eq!(instance_of(&seen), "b");
     }
 }
+
+#[tokio::test]
+async fn no_prompt_is_cut_where_nobody_chooses_by_it() {
+    for (priority, is_cut) in [(0, true), (1, false)] {
+        let members = [Member::new("a"), Member::new("b").priority(priority)];
+        let stage = Stage::new(members, by("prefix")).await;
+        let seen = stage.chat(CHAT).await;
+        let exchange = seen.ctx.exchange.as_ref().expect("an exchange");
+        assert_eq!(!exchange.prompt_blocks.is_empty(), is_cut, "{priority}");
+    }
+}

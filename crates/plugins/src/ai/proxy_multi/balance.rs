@@ -18,7 +18,6 @@ pub(super) struct Balance {
     groups: Box<[Group]>,
     /// For each instance its group, and its place there.
     places: Box<[(usize, usize)]>,
-    algorithm: Algorithm,
 }
 
 /// What a request is chosen for by.
@@ -106,23 +105,22 @@ impl Balance {
         Self {
             groups,
             places: places.into(),
-            algorithm,
         }
     }
 
-    /// Has the instances tell how attempts go, if the algorithm learns from it and has a choice.
+    /// Has the instances tell how attempts go whose picker learns from it.
     pub(super) fn seat(self: &Arc<Self>, instances: &mut [Instance]) {
-        if !learns(self.algorithm) || instances.len() < 2 {
-            return;
-        }
         for (index, instance) in instances.iter_mut().enumerate() {
-            instance.take_seat(Seat::new(self.clone(), index));
+            if self.learns(index) {
+                instance.take_seat(Seat::new(self.clone(), index));
+            }
         }
     }
 
-    /// Writes the blocks of the prompt into the record, if the algorithm chooses by them.
+    /// Writes the blocks of the prompt into the record, if a picker chooses by them.
     pub(super) fn cut_prompt(&self, ctx: &mut Ctx) {
-        if self.algorithm != Algorithm::Prefix || self.places.len() < 2 {
+        let mut groups = self.groups.iter();
+        if !groups.any(|group| matches!(group.picker.picker, Picker::Prefix(_))) {
             return;
         }
         if let (Some(exchange), Some(scan)) = (&mut ctx.exchange, ctx.body.scanned()) {
@@ -140,6 +138,15 @@ impl Balance {
         let place = self.places.get(index);
         let group = place.and_then(|(group, place)| Some((self.groups.get(*group)?, place)));
         group.is_some_and(|(group, place)| group.chosen.contains(*place))
+    }
+
+    /// Whether the picker of an instance wants to know how attempts go.
+    fn learns(&self, index: usize) -> bool {
+        let picker = self.picker(index).map(|(picker, _)| picker);
+        matches!(
+            picker,
+            Some(Picker::LeastBusy(_) | Picker::Ewma(_) | Picker::Prefix(_))
+        )
     }
 
     /// The picker of an instance, and its place there.
@@ -172,6 +179,10 @@ impl Settle for Balance {
         if let Some((Picker::Ewma(picker), place)) = self.picker(target) {
             picker.fail(place, Instant::now());
         }
+    }
+
+    fn wants_times(&self, target: usize) -> bool {
+        matches!(self.picker(target), Some((Picker::Ewma(_), _)))
     }
 }
 
@@ -280,14 +291,6 @@ impl Named {
     }
 }
 
-/// Whether pickers of this algorithm learn from how attempts go.
-fn learns(algorithm: Algorithm) -> bool {
-    matches!(
-        algorithm,
-        Algorithm::LeastBusy | Algorithm::Ewma | Algorithm::Prefix
-    )
-}
-
 // === impl Picker ===
 
 impl Picker {
@@ -332,3 +335,6 @@ impl Picker {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
