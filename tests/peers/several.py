@@ -115,7 +115,7 @@ class Load:
         self.cut = 0
         self.counting = threading.Lock()
         self.ending = threading.Event()
-        self.pool = concurrent.futures.ThreadPoolExecutor(16)
+        self.pool = concurrent.futures.ThreadPoolExecutor(64)
         self.pacer = threading.Thread(target=self._pace)
         self.pacer.start()
 
