@@ -150,7 +150,8 @@ impl Registry {
         }
     }
 
-    /// Checks one plugin configuration by its schema only.
+    /// Checks one plugin configuration by its schema only, with its values in place: a reference to a
+    /// secret is then no word of a list, and has no format.
     ///
     /// # Errors
     /// [`PluginFault`].
@@ -159,7 +160,7 @@ impl Registry {
         let judge = judges.config(entry);
         judge
             .validator
-            .check_unresolved(config)
+            .check(config)
             .map_err(|error| broken(name, error))
     }
 

@@ -139,7 +139,7 @@ fn faults_of_consumers_and_rules_are_reported() {
     );
     let (_, reported) = workshop.build(&document, None);
     let told: Vec<_> = reported.iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 4, "{told:#?}");
+    assert_eq!(told.len(), 5, "{told:#?}");
     assert_eq!(
         told[0],
         "/global_rules/2: plugins.mark: plugin 'mark' already exists in global rule with id '1' (left out)"
@@ -152,10 +152,13 @@ fn faults_of_consumers_and_rules_are_reported() {
         told[2],
         "/consumers/second: plugins.who: duplicate key of plugin who found with consumer: first"
     );
-    assert!(
-        told[3].starts_with("/consumers/third: plugins.who"),
-        "{}",
-        told[3]
+    assert_eq!(
+        told[3..],
+        [
+            "/consumers/third: plugins.who: property \"key\" is required (left out)",
+            "/consumers/third: plugins.who.kye: additional properties forbidden, found kye (left out)",
+        ],
+        "every fault of a plugin"
     );
 }
 
