@@ -28,7 +28,7 @@ use breaker::Breakers;
 use choice::Others;
 use config::{Algorithm, Config, InstanceConfig};
 use gauge::Gauge;
-use health::Wellness;
+use health::{Checked, Wellness};
 use key::HashKey;
 use semantic::Semantic;
 
@@ -213,7 +213,7 @@ fn compile_instances(
         let checker = match &config.checks {
             // A single instance is asked whatever is known of it.
             Some(checks) if configs.len() > 1 => {
-                health::checker(checks, (index, &instance), &settings, host).map_err(within)?
+                Checked::new(checks, (index, &instance), &settings, host).map_err(within)?
             }
             _ => None,
         };

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ai::{Instance, InstanceSettings};
 use net::health::{Checker, Probe, Prober};
@@ -17,15 +17,30 @@ use crate::ai::checks::{Checks, Target};
 #[derive(Debug, Default)]
 pub(super) struct Wellness {
     /// `None` for an instance without checks: it always counts as well.
-    checkers: Box<[Option<Arc<Checker>>]>,
+    checkers: Box<[Option<Checked>]>,
     /// Those that are never chosen, so that it helps nobody if they are well.
     unchosen: Tried,
 }
 
+/// An instance that is probed.
+#[derive(Debug)]
+pub(super) struct Checked {
+    checker: Arc<Checker>,
+    #[expect(
+        dead_code,
+        reason = "held so that the probers of later configurations find it"
+    )]
+    askers: Arc<Askers>,
+}
+
+/// Who has asked one target for one instance of one resource, in whatever way; the latest is last.
+#[derive(Debug, Default)]
+struct Askers(Mutex<Vec<Weak<Prober>>>);
+
 // === impl Wellness ===
 
 impl Wellness {
-    pub(super) fn new(checkers: Vec<Option<Arc<Checker>>>) -> Self {
+    pub(super) fn new(checkers: Vec<Option<Checked>>) -> Self {
         let is_checked = checkers.iter().any(Option::is_some);
         Self {
             checkers: if is_checked {
@@ -48,8 +63,9 @@ impl Wellness {
 
     /// `tried`, and with it the instances that are not well; when none is well, health says nothing.
     pub(super) fn avoided(&self, tried: &Tried) -> Tried {
-        let is_sick = |checker: &Option<Arc<Checker>>| {
-            checker.as_ref().is_some_and(|checker| !checker.is_usable())
+        let is_sick = |checked: &Option<Checked>| {
+            let checker = checked.as_ref().map(|checked| &checked.checker);
+            checker.is_some_and(|checker| !checker.is_usable())
         };
         let mut avoided = tried.clone();
         let mut is_any_well = self.checkers.is_empty();
@@ -64,52 +80,78 @@ impl Wellness {
     }
 }
 
-/// The checker of the instance at `index`; one target is probed once, whoever names it.
-///
-/// # Errors
-/// What [`Checks::probe`] refuses.
-pub(super) fn checker(
-    checks: &Checks,
-    (index, instance): (usize, &Instance),
-    settings: &InstanceSettings,
-    host: &Host<'_>,
-) -> Result<Option<Arc<Checker>>, ConfigError> {
-    let Some((name, port)) = instance.address() else {
-        return Ok(None);
-    };
-    if checks.lack_a_value() {
-        return Ok(None);
+// === impl Checked ===
+
+impl Checked {
+    /// The checks of the instance at `index`; one target is probed once, whoever names it.
+    ///
+    /// # Errors
+    /// What [`Checks::probe`] refuses.
+    pub(super) fn new(
+        checks: &Checks,
+        (index, instance): (usize, &Instance),
+        settings: &InstanceSettings,
+        host: &Host<'_>,
+    ) -> Result<Option<Self>, ConfigError> {
+        let Some((name, port)) = instance.address() else {
+            return Ok(None);
+        };
+        if checks.lack_a_value() {
+            return Ok(None);
+        }
+        let probe = checks.probe(Target {
+            host: name,
+            port,
+            headers: &settings.headers,
+            query: &settings.query,
+        })?;
+        let identity = identity(&probe);
+        let place = format!("upstream#{}#", host.resource);
+        let whom = format!(
+            "{place} {:?} {:?}:{}",
+            instance.name(),
+            probe.host,
+            probe.port
+        );
+        let Ok(askers) = host
+            .living
+            .share(&whom, || Ok::<_, Infallible>(Askers::default()));
+        let Ok(prober) = host.living.share(&identity, || {
+            Ok::<_, Infallible>(Prober::new(probe, askers.last().as_deref()))
+        });
+        askers.add(&prober);
+        let name = format!("{place}plugins['ai-proxy-multi'].instances[{index}]");
+        let identity = format!("{name} {:?} {identity}", instance.name());
+        let Ok(checker) = host.living.share(&identity, || {
+            let label = instance.name().clone();
+            Ok::<_, Infallible>(Checker::new(name, label, prober))
+        });
+        Ok(Some(Self { checker, askers }))
     }
-    let probe = checks.probe(Target {
-        host: name,
-        port,
-        headers: &settings.headers,
-        query: &settings.query,
-    })?;
-    let identity = identity(&probe);
-    let place = format!("upstream#{}#", host.resource);
-    let before = before(&probe, &place, instance.name(), host);
-    let Ok(prober) = host.living.share(&identity, || {
-        Ok::<_, Infallible>(Prober::new(probe, before.as_deref()))
-    });
-    let name = format!("{place}plugins['ai-proxy-multi'].instances[{index}]");
-    let identity = format!("{name} {:?} {identity}", instance.name());
-    let Ok(checker) = host.living.share(&identity, || {
-        let label = instance.name().clone();
-        Ok::<_, Infallible>(Checker::new(name, label, prober))
-    });
-    Ok(Some(checker))
+
+    pub(super) fn prober(&self) -> &Arc<Prober> {
+        self.checker.prober()
+    }
 }
 
-/// Who has asked the same target for this instance until now, in whatever way.
-fn before(probe: &Probe, place: &str, label: &str, host: &Host<'_>) -> Option<Arc<Prober>> {
-    let checkers = host.living.all::<Checker>();
-    let mut own = checkers.iter().filter(|checker| {
-        let known = checker.prober().probe();
-        let is_same_target = known.host == probe.host && known.port == probe.port;
-        is_same_target && checker.label() == label && checker.name().starts_with(place)
-    });
-    Some(Arc::clone(own.next()?.prober()))
+// === impl Askers ===
+
+impl Askers {
+    /// The latest, whose knowledge the next one begins with.
+    fn last(&self) -> Option<Arc<Prober>> {
+        self.lock().iter().rev().find_map(Weak::upgrade)
+    }
+
+    fn add(&self, prober: &Arc<Prober>) {
+        let mut probers = self.lock();
+        let this = Arc::as_ptr(prober);
+        probers.retain(|other| other.strong_count() > 0 && other.as_ptr() != this);
+        probers.push(Arc::downgrade(prober));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Prober>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Says of which instances the passive checks have no effect.
@@ -149,3 +191,6 @@ fn identity(probe: &Probe) -> String {
     );
     identity
 }
+
+#[cfg(test)]
+mod tests;
