@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use net::health::{Fall, Probe, ProbeKind, Rise};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use plugin::{ConfigError, Secret, is_reference};
@@ -98,7 +98,8 @@ pub(crate) struct Active {
     http_req_body: String,
     /// Whether the instance's certificate is checked.
     https_verify_certificate: bool,
-    /// Header lines of a probe, such as `X-Probe: 1`.
+    /// Header lines of a probe, such as `X-Probe: 1`; lines that belong to the connection, such as
+    /// `Content-Length`, are left out, and so is `Host` beside `host`.
     #[schemars(length(min = 1))]
     req_headers: Option<Vec<String>>,
     /// When an instance counts as healthy again.
@@ -270,10 +271,10 @@ impl Active {
             if is_reference(line) {
                 continue;
             }
-            let header = line
+            let pair = line
                 .split_once(':')
                 .and_then(|(name, value)| header(name, value));
-            let Some((name, value)) = header else {
+            let Some((name, value)) = pair else {
                 return Err(ConfigError::at(
                     format!("/checks/active/req_headers/{index}"),
                     format!(
@@ -282,19 +283,40 @@ impl Active {
                     ),
                 ));
             };
-            headers.append(name, value);
+            let is_told_elsewhere = name == header::HOST && self.host.is_some();
+            if !is_told_elsewhere && !is_connections_own(&name) {
+                headers.append(name, value);
+            }
         }
         for (name, value) in auth {
             // What cannot be sent is refused where the instance itself is compiled.
             let Some((name, value)) = header(name, value.expose()) else {
                 continue;
             };
+            // As in requests, it does not say whom they are for.
+            if name == header::HOST || is_connections_own(&name) {
+                continue;
+            }
             if headers.get_all(&name).iter().all(|known| known != value) {
                 headers.append(name, value);
             }
         }
         Ok(headers)
     }
+}
+
+/// Whether a header says how this one message is framed, or what becomes of its connection.
+fn is_connections_own(name: &HeaderName) -> bool {
+    const NAMES: [HeaderName; 7] = [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::EXPECT,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    NAMES.contains(name) || ["keep-alive", "proxy-connection"].contains(&name.as_str())
 }
 
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {

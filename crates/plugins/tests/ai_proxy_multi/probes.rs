@@ -134,3 +134,58 @@ async fn what_other_checks_of_another_route_know_is_not_taken_over() {
     let ctx = post("/v1/chat/completions", CHAT, &[]);
     assert_eq!(instance_of(&next.send(ctx).await), "a");
 }
+
+#[tokio::test]
+async fn a_probe_is_framed_by_its_body_and_by_nothing_configured() {
+    let lines = [
+        "Content-Length: 3",
+        "Transfer-Encoding: chunked",
+        "Connection: keep-alive, Upgrade",
+        "Upgrade: h2c",
+        "Expect: 100-continue",
+        "TE: trailers",
+        "Trailer: X-End",
+        "Keep-Alive: timeout=9",
+        "Host: from-a-line.example",
+        "X-Probe: 1",
+    ];
+    let active = json!({
+        "http_method": "POST", "http_req_body": "{\"a\":1}", "req_headers": lines,
+        "host": "models.example",
+    });
+    let auth = json!({ "header": {
+        "content-length": "4", "Host": "from-auth.example", "Authorization": "Bearer k",
+    } });
+    let stage = stage(active, json!({ "auth": auth })).await;
+    turn(&stage).await;
+    let received = stage
+        .upstream("a")
+        .journal()
+        .last()
+        .expect("a probe")
+        .request;
+    assert_eq!(received.text(), "{\"a\":1}");
+    let mut names: Vec<_> = received.headers.keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    let sent = [
+        "authorization",
+        "connection",
+        "content-length",
+        "host",
+        "x-probe",
+    ];
+    assert_eq!(names, sent);
+    assert_eq!(received.header("connection"), Some("close"));
+    assert_eq!(received.header("host"), Some("models.example"));
+}
+
+#[tokio::test]
+async fn a_line_may_say_whom_a_probe_asks_for_where_nothing_else_does() {
+    let stage = stage(
+        json!({ "req_headers": ["Host: a-line.example"] }),
+        json!({}),
+    )
+    .await;
+    turn(&stage).await;
+    assert_eq!(asked(&stage).1, "a-line.example");
+}
