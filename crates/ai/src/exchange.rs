@@ -8,6 +8,7 @@ use plugin::{Choice, Ctx, Fault, Reply, Retry};
 
 use crate::candidate::Candidate;
 use crate::fallback::Terms;
+use crate::instance::Instance;
 use crate::next::Next;
 use crate::total::attempt_until;
 use crate::verdict::Trial;
@@ -68,18 +69,26 @@ pub async fn exchange<'i>(
         let Some(other) = next.after_failure(ctx).await else {
             return Err(exhausted(fault, told));
         };
-        tracing::warn!(
-            instance = &**instance.name(),
-            status = fault.status().as_u16(),
-            cause = fault.cause(),
-            next = &**other.instance.name(),
-            "an instance failed, another one is asked"
-        );
+        tell_of_fallback(ctx, instance, &fault, &other);
         told = Some(fault).filter(Fault::has_upstream_body).or(told);
         forget_attempt(ctx);
         retries += 1;
         candidate = other;
     }
+}
+
+/// Says who failed, for which request, and who is asked instead.
+fn tell_of_fallback(ctx: &Ctx, failed: &Instance, fault: &Fault, next: &Candidate<'_>) {
+    tracing::warn!(
+        request_id = &*ctx.request.id,
+        route = ctx.route.as_ref().map(|route| &*route.id),
+        instance = &**failed.name(),
+        ended = ctx.attempts.last().map(|attempt| attempt.ended),
+        status = fault.status().as_u16(),
+        cause = fault.cause(),
+        next = &**next.instance.name(),
+        "an instance failed, another one is asked"
+    );
 }
 
 /// What is said when every instance has failed.

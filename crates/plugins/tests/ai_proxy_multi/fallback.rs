@@ -1,13 +1,15 @@
 //! What a failure leads to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use llm::Ended;
-use plugin::ReplySource;
+use plugin::{ReplySource, RouteFacts};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
+use crate::heard::Heard;
 use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses, trail};
 
 fn failing(name: &'static str, status: u16) -> Member {
@@ -508,5 +510,29 @@ async fn a_prompt_that_a_kept_connection_swallowed_is_not_sent_there_again() {
         assert_eq!(ended, tried);
         assert!(seen.ctx.attempts[0].pooled, "the kept connection was used");
         assert_eq!(stage.counts()["a"], 2);
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_of_a_fallback_for_whom_it_was_and_why() {
+    let heard = Heard::default();
+    let _listening = tracing::subscriber::set_default(heard.clone());
+    let stage = pair(503, json!({ "fallback_strategy": "http_5xx" })).await;
+    let mut ctx = crate::support::post("/v1/chat/completions", CHAT, &[]);
+    ctx.request.id = "r-1".into();
+    ctx.route = Some(Arc::new(RouteFacts {
+        id: "the-route".into(),
+        ..RouteFacts::default()
+    }));
+    stage.bench.send(ctx).await;
+    for field in [
+        "request_id=\"r-1\"",
+        "route=\"the-route\"",
+        "instance=\"a\"",
+        "status=503",
+        "ended=\"status\"",
+        "next=\"b\"",
+    ] {
+        assert!(heard.has("WARN", field), "{field}: {heard:?}");
     }
 }
