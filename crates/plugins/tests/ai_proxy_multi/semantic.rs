@@ -585,9 +585,13 @@ async fn the_log_tells_scores_and_reasons_and_nothing_that_the_server_said() {
     let _listening = tracing::subscriber::set_default(heard.clone());
     let server = server().await;
     let stage = stage(&server, json!({})).await;
-    asked(&stage, "what is for lunch").await;
+    for _ in 0..3 {
+        asked(&stage, "what is for lunch").await;
+    }
     let scores = "coder:0.0000,translator:0.0000,general:0.0000";
-    assert!(heard.has("WARN", scores), "{heard:?}");
+    // That nobody fits is as frequent as clients like: the operator is told once.
+    let counts = (heard.count("WARN", scores), heard.count("DEBUG", scores));
+    assert_eq!(counts, (1, 2), "{heard:?}");
 
     let server = answering(StatusCode::FORBIDDEN, r#"{"error":"secret"}"#).await;
     let stage = self::stage(&server, json!({})).await;

@@ -7,12 +7,14 @@ mod tests;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ai::{EmbeddingsSettings, EmbeddingsSettingsError, Likeness};
 use http::{HeaderName, HeaderValue};
 use llm::{Provider, Ranking};
 use plugin::{ConfigError, Ctx, Fault, Host, Reply};
+use tracing::Level;
 
 use super::config::{Algorithm, Config, Embeddings};
 
@@ -31,6 +33,8 @@ pub(super) struct Semantic {
     rules: Rules,
     is_debugging: bool,
     resource: Box<str>,
+    /// Whether it was told that prompts come that fit nobody.
+    is_misfit_told: AtomicBool,
 }
 
 /// Which scores are good enough.
@@ -69,6 +73,7 @@ impl Semantic {
             rules: Rules::new(config, options.threshold.unwrap_or_default()),
             is_debugging: options.debugging,
             resource: host.resource.into(),
+            is_misfit_told: AtomicBool::new(false),
         }))
     }
 
@@ -83,14 +88,24 @@ impl Semantic {
         };
         let ranking = self.rules.rank(scores.as_deref());
         if ranking.fitting == 0 && scores.is_some() {
-            tracing::warn!(
-                resource = &*self.resource,
-                scores = self.rules.listed(&ranking),
-                "no instance fits the prompt, the fallback is asked"
-            );
+            self.tell_misfit(ctx, &ranking);
         }
         if let Some(exchange) = &mut ctx.exchange {
             exchange.ranking = Some(Box::new(ranking));
+        }
+    }
+
+    /// Tells that no instance fits: the operator once, since clients may ask for something else as often
+    /// as they like.
+    fn tell_misfit(&self, ctx: &Ctx, ranking: &Ranking) {
+        const WHAT: &str = "no instance fits the prompt, the fallback is asked";
+        let (resource, request_id) = (&*self.resource, &*ctx.request.id);
+        if self.is_misfit_told.swap(true, Ordering::Relaxed) {
+            let scores = tracing::enabled!(Level::DEBUG).then(|| self.rules.listed(ranking));
+            tracing::debug!(resource, request_id, scores, "{WHAT}");
+        } else {
+            let scores = self.rules.listed(ranking);
+            tracing::warn!(resource, request_id, scores, "{WHAT}");
         }
     }
 
