@@ -31,6 +31,20 @@ fn a_value_may_be_made_of_others_that_are_shared() {
 }
 
 #[test]
+fn a_value_that_takes_its_time_keeps_nobody_waiting() {
+    let living = Living::default();
+    let known = share(&living, "known", 1);
+    let Ok(slow) = living.share("slow", || {
+        // Whoever asks for anything meanwhile takes this lock, upkeep included.
+        assert!(living.held.try_lock().is_ok(), "made under the lock");
+        assert_eq!(living.all::<i32>(), [Arc::clone(&known)]);
+        assert_eq!(*share(&living, "another", 3), 3);
+        Ok::<_, Infallible>(2)
+    });
+    assert_eq!(*slow, 2);
+}
+
+#[test]
 fn types_do_not_meet_under_one_identity() {
     let living = Living::default();
     let (number, text) = (share(&living, "a", 1_i32), share(&living, "a", "one"));
