@@ -10,7 +10,7 @@ use crate::candidate::Candidate;
 use crate::fallback::Terms;
 use crate::instance::Instance;
 use crate::next::Next;
-use crate::total::attempt_until;
+use crate::total::{attempt_until, next_until};
 use crate::verdict::Trial;
 
 /// Asks `first` what the client asked, and after each failure that the terms let pass whoever `next`
@@ -66,7 +66,7 @@ pub async fn exchange<'i>(
         if !may_follow {
             return Err(fault);
         }
-        let Some(other) = next.after_failure(ctx).await else {
+        let Some(other) = next_until(ctx, &mut next, deadline).await? else {
             return Err(exhausted(fault, told));
         };
         tell_of_fallback(ctx, instance, &fault, &other);

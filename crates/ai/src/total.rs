@@ -8,8 +8,10 @@ use plugin::{Choice, Ctx, Fault, Reply, Say, Whose};
 use tokio::time::timeout_at;
 
 use crate::attempt::attempt;
+use crate::candidate::Candidate;
 use crate::fallback::Terms;
 use crate::instance::Instance;
+use crate::next::Next;
 use crate::record::{millis, record_end};
 
 /// Asks `instance`, and gives up at `deadline`; a stream that has begun is cut then.
@@ -35,6 +37,25 @@ pub(crate) async fn attempt_until(
     match timeout_at(deadline.into(), outcome).await {
         Ok(outcome) => outcome,
         Err(_) => Err(out_of_time(ctx, before)),
+    }
+}
+
+/// Who is asked after a failure, as far as that is known by `deadline`.
+///
+/// # Errors
+/// At the deadline, a gateway's [`Fault`] that no other attempt may follow.
+pub(crate) async fn next_until<'i>(
+    ctx: &mut Ctx,
+    next: &mut impl Next<'i>,
+    deadline: Option<Instant>,
+) -> Result<Option<Candidate<'i>>, Fault> {
+    let choosing = next.after_failure(ctx);
+    let Some(deadline) = deadline else {
+        return Ok(choosing.await);
+    };
+    match timeout_at(deadline.into(), choosing).await {
+        Ok(chosen) => Ok(chosen),
+        Err(_) => Err(no_time_left(ctx)),
     }
 }
 

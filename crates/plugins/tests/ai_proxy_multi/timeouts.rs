@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use plugin::{
     AttemptGuard, Chain, ConfigError, Ctx, Environment, Host, Link, Meta, Phases, Plugin,
-    RelayError, ReplySource,
+    RelayError, ReplySource, Room,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -337,6 +337,56 @@ async fn a_refusal_as_a_stream_is_relayed_under_a_deadline_for_content() {
     assert_eq!(seen.text(), report);
 }
 
+/// A plugin that never tells whether `b` may be asked.
+struct Pondering;
+
+impl Plugin for Pondering {
+    const NAME: &'static str = "pondering";
+    const PRIORITY: i32 = 1;
+    const PHASES: Phases = Phases::ROOM;
+    type Config = Nothing;
+
+    fn compile(_: Nothing, _: &Host<'_>) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    fn room<'a>(&'a self, _: &'a mut Ctx, instance: &'a str) -> Room<'a> {
+        match instance {
+            "b" => Room::wait(std::future::pending()),
+            _ => Room::FREE,
+        }
+    }
+}
+
+#[tokio::test]
+async fn choosing_whom_to_ask_next_is_part_of_the_time_of_all_attempts() {
+    let failure = Behaviour::status(StatusCode::SERVICE_UNAVAILABLE);
+    let members = [Member::behaving("a", failure).priority(1), Member::new("b")];
+    let stage = Stage::new(members, config(&json!({ "total_ms": 300 }))).await;
+    let seen = stage.bench.send(watched::<Pondering>(&stage)).await;
+    assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "status")]);
+    assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
+    assert_eq!(stage.counts()["b"], 0);
+}
+
+/// A chat whose route has the plugin `P` too.
+fn watched<P: Plugin>(stage: &Stage) -> Ctx {
+    let host = Host {
+        living: stage.bench.living(),
+        metrics: &Metrics::default(),
+        environment: &Environment::default(),
+        attributes: None,
+        metadata: None,
+        resource: "/routes/1",
+    };
+    let plugin = (plugin::entry::<P>().compile)(&json!({}), &host).expect("a plugin");
+    let mut ctx = post("/v1/chat/completions", CHAT, &[]);
+    let links = vec![Link::new(plugin, P::PRIORITY, Meta::default())];
+    ctx.chains.push(Arc::new(Chain::new(links)));
+    ctx
+}
+
 /// A plugin that holds the thread up when an attempt begins.
 struct Late;
 
@@ -367,20 +417,8 @@ async fn an_attempt_that_ended_by_itself_keeps_its_word_when_the_time_is_over() 
     let gone = json!({ "override": { "endpoint": format!("http://{address}") } });
     let members = [Member::new("a").priority(1).with(gone), Member::new("b")];
     let stage = Stage::new(members, config(&json!({ "total_ms": 20 }))).await;
-    let host = Host {
-        living: stage.bench.living(),
-        metrics: &Metrics::default(),
-        environment: &Environment::default(),
-        attributes: None,
-        metadata: None,
-        resource: "/routes/1",
-    };
-    let late = (plugin::entry::<Late>().compile)(&json!({}), &host).expect("a plugin");
-    let mut ctx = post("/v1/chat/completions", CHAT, &[]);
-    let links = vec![Link::new(late, Late::PRIORITY, Meta::default())];
-    ctx.chains.push(Arc::new(Chain::new(links)));
     // The connection is refused at once, at a moment that is too late already.
-    let seen = stage.bench.send(ctx).await;
+    let seen = stage.bench.send(watched::<Late>(&stage)).await;
     assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "connect")]);
     assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
