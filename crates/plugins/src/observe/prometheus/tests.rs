@@ -169,92 +169,88 @@ fn attempts_of_ai_requests_are_active_until_they_end() {
     assert!(chain.attempt(&mut finished(200)).is_empty());
 }
 
-#[test]
-fn every_attempt_is_counted_and_the_exchange_by_how_it_ended() {
-    let house = House::default();
-    let chain = house.chain("prometheus", &json!({}));
-    let attempt = |instance: &str, reason, status, ended, fault| Attempt {
+const IDS: &str = "route_id=\"r1\",service_id=\"s1\"";
+
+fn asked(
+    instance: &str,
+    reason: &'static str,
+    status: u16,
+    (ended, fault): (&'static str, &'static str),
+) -> Attempt {
+    Attempt {
         choice: Some(Choice {
             instance: instance.into(),
             reason,
         }),
-        status,
+        status: Some(status),
         ended,
         fault,
         response: Some(Duration::from_millis(40)),
         ..Attempt::default()
-    };
+    }
+}
+
+#[test]
+fn every_attempt_is_counted_with_its_times() {
+    let house = House::default();
     let mut ctx = with_exchange(504, true);
     ctx.attempts.extend([
-        attempt(
-            "spare",
-            "roundrobin",
-            Some(504),
-            "connect_timeout",
-            "provider",
-        ),
+        asked("spare", "roundrobin", 504, ("connect_timeout", "provider")),
         Attempt {
             connect: Some(Duration::from_millis(4)),
             header: Some(Duration::from_millis(8)),
-            ..attempt(
+            ..asked(
                 "primary",
                 "fallback",
-                Some(200),
-                "first_content_timeout",
-                "provider",
+                200,
+                ("first_content_timeout", "provider"),
             )
         },
     ]);
-    ctx.exchange.as_mut().unwrap().ended = Ended::Failed;
-    log(std::slice::from_ref(&chain), ctx);
-    let mut late = with_exchange(504, true);
-    late.attempts.push(attempt(
-        "primary",
-        "single",
-        Some(503),
-        "status",
-        "provider",
-    ));
-    late.exchange.as_mut().unwrap().ended = Ended::TotalTimeout;
-    log(&[chain.clone()], late);
-    // An AI request whose client was refused before anybody was asked.
-    let mut refused = with_exchange(400, true);
-    refused.exchange.as_mut().unwrap().ended = Ended::Failed;
-    log(&[chain], refused);
-    let ids = "route_id=\"r1\",service_id=\"s1\"";
-    expect(
-        &house.metrics,
-        &[
-            &format!(
-                "apisix_llm_attempts_total{{{ids},node=\"spare\",chosen=\"roundrobin\",\
-                 status=\"504\",ended=\"connect_timeout\",fault=\"provider\"}} 1"
-            ),
-            &format!(
-                "apisix_llm_attempts_total{{{ids},node=\"primary\",chosen=\"fallback\",\
-                 status=\"200\",ended=\"first_content_timeout\",fault=\"provider\"}} 1"
-            ),
-            &format!(
-                "apisix_llm_attempt_latency_sum{{type=\"total\",{ids},node=\"spare\",\
-                 ended=\"connect_timeout\"}} 40.0"
-            ),
-            &format!(
-                "apisix_llm_attempt_latency_sum{{type=\"connect\",{ids},node=\"primary\",\
-                 ended=\"first_content_timeout\"}} 4.0"
-            ),
-            &format!(
-                "apisix_llm_attempt_latency_sum{{type=\"header\",{ids},node=\"primary\",\
-                 ended=\"first_content_timeout\"}} 8.0"
-            ),
-            &format!(
-                "apisix_llm_exchanges_total{{{ids},node=\"primary\",\
-                 ended=\"first_content_timeout\"}} 1"
-            ),
-            &format!(
-                "apisix_llm_exchanges_total{{{ids},node=\"primary\",ended=\"total_timeout\"}} 1"
-            ),
-            &format!("apisix_llm_exchanges_total{{{ids},node=\"primary\",ended=\"failed\"}} 1"),
-        ],
-    );
+    log(&[house.chain("prometheus", &json!({}))], ctx);
+    let attempt = |labels: &str| format!("apisix_llm_attempts_total{{{IDS},{labels}}} 1");
+    let latency = |kind: &str, labels: &str, sum: &str| {
+        format!("apisix_llm_attempt_latency_sum{{type=\"{kind}\",{IDS},{labels}}} {sum}")
+    };
+    let spare = "node=\"spare\",ended=\"connect_timeout\"";
+    let primary = "node=\"primary\",ended=\"first_content_timeout\"";
+    let lines = [
+        attempt(
+            "node=\"spare\",chosen=\"roundrobin\",status=\"504\",ended=\"connect_timeout\",\
+             fault=\"provider\"",
+        ),
+        attempt(
+            "node=\"primary\",chosen=\"fallback\",status=\"200\",\
+             ended=\"first_content_timeout\",fault=\"provider\"",
+        ),
+        latency("total", spare, "40.0"),
+        latency("connect", primary, "4.0"),
+        latency("header", primary, "8.0"),
+    ];
+    expect(&house.metrics, &lines.each_ref().map(String::as_str));
+}
+
+#[test]
+fn an_ai_request_is_counted_by_how_it_ended() {
+    let house = House::default();
+    let chain = house.chain("prometheus", &json!({}));
+    let status = || asked("primary", "single", 503, ("status", "provider"));
+    for (ended, attempt) in [
+        (Ended::Failed, Some(status())),
+        // The attempt had ended by itself when all time was over.
+        (Ended::TotalTimeout, Some(status())),
+        // Nobody was asked.
+        (Ended::Failed, None),
+    ] {
+        let mut ctx = with_exchange(504, true);
+        ctx.attempts.extend(attempt);
+        ctx.exchange.as_mut().unwrap().ended = ended;
+        log(std::slice::from_ref(&chain), ctx);
+    }
+    let lines = ["status", "total_timeout", "failed"].map(|ended| {
+        format!("apisix_llm_exchanges_total{{{IDS},node=\"primary\",ended=\"{ended}\"}} 1")
+    });
+    expect(&house.metrics, &lines.each_ref().map(String::as_str));
 }
 
 #[test]
