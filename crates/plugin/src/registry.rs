@@ -286,7 +286,8 @@ impl Registry {
                 resource,
                 plugin = name,
                 field,
-                "a reference to a secret is replaced only where it is the whole value"
+                "a reference to a secret is replaced only where it is the whole value, with $secret \
+                 written small"
             );
         }
         let mut resolved = Resolved::new(config, host.environment);

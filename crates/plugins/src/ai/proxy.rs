@@ -3,7 +3,7 @@
 //! Source: apache/apisix `apisix/plugins/ai-proxy.lua`, `apisix/plugins/ai-proxy/base.lua`.
 
 use ai::{Instance, Nobody, Terms};
-use plugin::{ConfigError, Ctx, Flow, Host, Phases, Plugin, Step, Want};
+use plugin::{ConfigError, Ctx, Flow, Host, OnLack, Phases, Plugin, Step, Want};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,6 +1,7 @@
 //! References to secrets that have no value: here they stand as they were written.
 
 use http::StatusCode;
+use net::health::{Checker, Prober};
 use serde_json::{Value, json};
 use simulator::{Running, Simulator};
 
@@ -192,6 +193,31 @@ async fn without_the_key_of_the_embeddings_server_the_fallback_answers() {
         );
     }
     assert_eq!(server.journal().stats().requests, 0);
+}
+
+#[tokio::test]
+async fn nothing_that_lives_on_prints_a_credential() {
+    const CANARY: &str = "sk-canary-85";
+    let mut checks = health::checks();
+    checks["active"]["req_headers"] = json!([format!("X-Probe: {CANARY}")]);
+    checks["active"]["http_req_body"] = json!(CANARY);
+    let auth = json!({ "header": { "authorization": CANARY }, "query": { "key": CANARY } });
+    let stage = pair(json!({ "checks": checks, "auth": auth }), json!({})).await;
+    health::turn(&stage).await;
+    assert!(last(stage.upstream("a")).contains(CANARY), "probes have it");
+    let theirs = [("authorization", CANARY), ("x-api-key", CANARY)];
+    let uri = format!("/v1/chat/completions?apikey={CANARY}");
+    let seen = stage.ask(&uri, CHAT, &theirs).await;
+    assert_eq!(seen.status, StatusCode::OK);
+    let living = stage.bench.living();
+    let printed = format!(
+        "{living:?} {:?} {:?} {:?}",
+        living.all::<Prober>(),
+        living.all::<Checker>(),
+        seen.ctx
+    );
+    assert!(printed.contains("Probe {"), "{printed}");
+    assert!(!printed.contains(CANARY), "{printed}");
 }
 
 /// Target and headers of the last request, as one text.
