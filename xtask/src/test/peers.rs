@@ -38,6 +38,11 @@ const PROGRAMS: &[DebianProgram] = &[
         version: &["-c", "import ensurepip, venv"],
         packages: &["python3", "python3-venv"],
     },
+    DebianProgram {
+        program: "redis-server",
+        version: &["--version"],
+        packages: &["redis-server"],
+    },
 ];
 
 /// Installs the peers, builds the binary, and lets pytest run the journeys.
