@@ -331,7 +331,7 @@ impl StreamRelay {
         };
         match (self.ended, self.reported) {
             (Ended::UpstreamCut | Ended::ReadError, _) => attempt.fault = Blame::Provider.name(),
-            (Ended::Complete, Some(blame)) => {
+            (Ended::Failed, Some(blame)) => {
                 attempt.ended = "error_event";
                 attempt.fault = blame.name();
             }
@@ -419,6 +419,9 @@ impl Relay for StreamRelay {
             (End::ClientGone | End::Complete, Ended::Running) => Ended::Complete,
             (_, ended) => ended,
         };
+        if self.ended == Ended::Complete && self.reported.is_some() {
+            self.ended = Ended::Failed;
+        }
         let took = self.took.unwrap_or_else(|| self.start.elapsed());
         record_end(ctx, took, self.ended);
         self.record_blame(ctx);

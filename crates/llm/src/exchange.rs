@@ -97,7 +97,7 @@ pub enum Ended {
     SizeLimit,
     /// All attempts together took longer than allowed.
     TotalTimeout,
-    /// There was no answer to relay.
+    /// There was no answer to relay, or it reported itself that it failed.
     Failed,
 }
 

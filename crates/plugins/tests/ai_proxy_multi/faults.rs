@@ -15,7 +15,7 @@ use std::net::TcpListener;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderValue, StatusCode};
-use plugin::{Logged, RelayError, ReplySource, log_entry};
+use plugin::{Logged, RelayError, ReplySource, access_line, log_entry};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place, Simulator};
 use tokio::net::{TcpSocket, TcpStream};
@@ -328,6 +328,9 @@ async fn shown(behaviour: Behaviour, broken: Option<RelayError>, ended: &str, wh
         logged(&seen),
         [json!(["a", "roundrobin", 200, ended, whose])]
     );
+    let line = access_line(&seen.ctx);
+    let line: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(line["llm_ended"], ended);
     assert_eq!(stage.counts()["b"], 0);
     let bytes = seen.pieces.concat();
     assert!(!String::from_utf8_lossy(&bytes).contains("[DONE]"));
