@@ -1,5 +1,6 @@
 //! Timeouts of single steps, each with its own word in the trail.
 
+use std::iter::repeat_n;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -319,7 +320,7 @@ async fn a_stream_that_nobody_asked_for_has_a_deadline_for_its_content() {
 async fn comments_are_no_content_however_many_come() {
     let chatty = Behaviour {
         interval: Duration::from_millis(1),
-        ..Behaviour::events([OPENING].into_iter().chain([": a\n\n"; 2000]))
+        ..Behaviour::events([OPENING].into_iter().chain(repeat_n(": a\n\n", 2000)))
     };
     let seen = asked(chatty, json!({ "first_content_ms": 250 }), STREAM).await;
     answered_by_b(&seen, "first_content_timeout");
