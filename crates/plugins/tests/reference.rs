@@ -75,9 +75,14 @@ fn names_priorities_and_secrets_are_those_of_the_original() {
         "auth.aws.secret_access_key",
         "auth.aws.session_token",
     ];
-    let rows: [(&str, i32, &[&str]); 4] = [
+    let rows: [(&str, i32, &[&str]); 5] = [
         ("key-auth", 2500, &["key"]),
         ("ai-proxy", 1040, &auth),
+        (
+            "ai-rate-limiting",
+            1030,
+            &["redis_password", "sentinel_password"],
+        ),
         ("prometheus", 500, &[]),
         ("file-logger", 399, &[]),
     ];
