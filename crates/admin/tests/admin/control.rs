@@ -265,9 +265,8 @@ fn nothing_is_served_before_the_first_configuration() {
     assert!(live.document().is_empty());
 }
 
-#[tokio::test]
-async fn what_is_probed_is_told_as_a_whole_and_by_resource() {
-    let node = |ip: &str, status| CheckedNode {
+fn node(ip: &str, status: &'static str) -> CheckedNode {
+    CheckedNode {
         ip: ip.to_owned(),
         port: 443,
         hostname: "models.example".to_owned(),
@@ -278,13 +277,21 @@ async fn what_is_probed_is_told_as_a_whole_and_by_resource() {
             tcp_failure: 0,
             timeout_failure: 1,
         },
-    };
-    let checked = move |resource: &str, index: usize, nodes| Checked {
+    }
+}
+
+/// An instance of a resource, with its nodes.
+fn checked(resource: &str, index: usize, nodes: Vec<CheckedNode>) -> Checked {
+    Checked {
         name: format!("upstream#{resource}#plugins['ai-proxy-multi'].instances[{index}]"),
         instance: format!("i{index}"),
         r#type: "https",
         nodes,
-    };
+    }
+}
+
+#[tokio::test]
+async fn what_is_probed_is_told_as_a_whole_and_by_resource() {
     let checks = Checks::new(move || {
         vec![
             checked("/routes/1", 1, vec![node("10.0.0.2", "healthy")]),
