@@ -515,8 +515,7 @@ async fn a_prompt_that_a_kept_connection_swallowed_is_not_sent_there_again() {
 
 #[tokio::test]
 async fn the_log_says_of_a_fallback_for_whom_it_was_and_why() {
-    let heard = Heard::default();
-    let _listening = tracing::subscriber::set_default(heard.clone());
+    let heard = Heard::listening();
     let stage = pair(503, json!({ "fallback_strategy": "http_5xx" })).await;
     let mut ctx = crate::support::post("/v1/chat/completions", CHAT, &[]);
     ctx.request.id = "r-1".into();
@@ -533,6 +532,6 @@ async fn the_log_says_of_a_fallback_for_whom_it_was_and_why() {
         "ended=\"status\"",
         "next=\"b\"",
     ] {
-        assert!(heard.has("WARN", field), "{field}: {heard:?}");
+        assert!(heard.has("WARN", field), "{field}: {}", heard.lines());
     }
 }

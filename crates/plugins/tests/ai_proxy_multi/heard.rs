@@ -1,21 +1,40 @@
 //! What the gateway says in its error log.
 
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Once;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Everything that was said, one line for each event: level, then fields.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Everything that this thread, and so the test that runs on it, has said: one line for each event,
+/// with its level first.
+#[derive(Debug)]
+pub(crate) struct Heard;
+
+/// One for all threads: callsites ask only once whether anybody listens.
+struct Listener;
 
 struct Line(String);
 
 // === impl Heard ===
 
 impl Heard {
+    /// Listens from here on.
+    pub(crate) fn listening() -> Self {
+        static LISTENER: Once = Once::new();
+        LISTENER.call_once(|| {
+            tracing::subscriber::set_global_default(Listener).expect("the only one");
+        });
+        LINES.with_borrow_mut(Vec::clear);
+        Self
+    }
+
     /// Whether a line of this level holds this text.
     pub(crate) fn has(&self, level: &str, text: &str) -> bool {
         self.count(level, text) > 0
@@ -23,20 +42,23 @@ impl Heard {
 
     /// How many lines of this level hold this text.
     pub(crate) fn count(&self, level: &str, text: &str) -> usize {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = lines.iter();
-        lines
-            .filter(|line| line.starts_with(level) && line.contains(text))
-            .count()
+        let holds = |line: &&String| line.starts_with(level) && line.contains(text);
+        LINES.with_borrow(|lines| lines.iter().filter(holds).count())
+    }
+
+    /// All lines, for messages.
+    pub(crate) fn lines(&self) -> String {
+        LINES.with_borrow(|lines| lines.join("\n"))
     }
 }
 
-impl Subscriber for Heard {
+// === impl Listener ===
+
+impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Of others only what an operator would see by default.
-        let is_ours = ["ai", "plugins", "net", "llm"];
+        let rooms = ["ai", "plugins", "net", "llm"];
         let room = metadata.target().split("::").next().unwrap_or_default();
-        is_ours.contains(&room)
+        rooms.contains(&room)
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -50,8 +72,7 @@ impl Subscriber for Heard {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push(line.0);
+        LINES.with_borrow_mut(|lines| lines.push(line.0));
     }
 
     fn enter(&self, _: &Id) {}

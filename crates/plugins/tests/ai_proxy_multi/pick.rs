@@ -202,8 +202,7 @@ async fn a_request_without_the_key_is_placed_by_its_address() {
 
 #[tokio::test]
 async fn requests_without_the_key_are_told_of_once() {
-    let heard = Heard::default();
-    let _listening = tracing::subscriber::set_default(heard.clone());
+    let heard = Heard::listening();
     let stage = hashing(json!({ "hash_on": "header", "key": "x-user" })).await;
     for _ in 0..5 {
         stage.chat(CHAT).await;
@@ -213,7 +212,11 @@ async fn requests_without_the_key_are_told_of_once() {
         (heard.count("WARN", what), heard.count("DEBUG", what)),
         (1, 4)
     );
-    assert!(heard.has("WARN", "hash_on=\"header x-user\""), "{heard:?}");
+    assert!(
+        heard.has("WARN", "hash_on=\"header x-user\""),
+        "{}",
+        heard.lines()
+    );
 }
 
 #[tokio::test]

@@ -534,34 +534,35 @@ async fn an_open_breaker_moves_prompts_to_the_next_most_alike() {
 }
 
 #[tokio::test]
-async fn open_ones_that_recover_together_are_asked_by_likeness() {
+async fn when_all_are_open_it_is_time_that_counts_and_not_likeness() {
     let server = server().await;
     let mut config = semantic(&server, &json!({}));
     config["fallback_strategy"] = json!("http_5xx");
-    let wait = json!({ "breaker": { "faults": 1, "key_faults": 1, "open_ms": 1 } });
-    let failing = |member: Member| {
+    let failing = |(member, wait): (Member, u64)| {
+        let breaker = json!({ "faults": 1, "open_ms": wait, "max_open_ms": wait });
         let mut more = member.more;
-        more["breaker"] = wait["breaker"].clone();
-        more["auth"] = json!({ "header": { "Authorization": "Bearer k" } });
-        let behaviour = crate::breaker::asking_for(503, "retry-after", "86400");
+        more["breaker"] = breaker;
+        let behaviour = Behaviour::status(StatusCode::SERVICE_UNAVAILABLE);
         Member {
             more,
             behaviour,
             ..member
         }
     };
-    let members = [general(), translator(), coder()].map(failing);
-    let stage = Stage::new(members, config).await;
-    stage.chat(&chat("code")).await;
-    let names = |seen: &Seen| {
-        trail(seen)
-            .into_iter()
-            .map(|(name, ..)| name)
-            .collect::<Vec<_>>()
-    };
-    // All have asked for more than a day, which is cut to one: they differ by milliseconds only.
-    let seen = stage.chat(&chat("code")).await;
-    assert_eq!(names(&seen), ["coder", "general", "translator"]);
+    let members = [
+        (general(), 200_000),
+        (translator(), 100_000),
+        (coder(), 300_000),
+    ];
+    let stage = Stage::new(members.map(failing), config).await;
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let seen = stage.chat(&chat("code")).await;
+        let names = trail(&seen).into_iter().map(|(name, ..)| name);
+        asked.push(names.collect::<Vec<_>>());
+    }
+    assert_eq!(asked[0], ["coder", "general", "translator"]);
+    assert_eq!(asked[1], ["translator", "general", "coder"]);
 }
 
 #[tokio::test]
@@ -581,8 +582,7 @@ async fn a_single_instance_is_compared_too() {
 
 #[tokio::test]
 async fn the_log_tells_scores_and_reasons_and_nothing_that_the_server_said() {
-    let heard = Heard::default();
-    let _listening = tracing::subscriber::set_default(heard.clone());
+    let heard = Heard::listening();
     let server = server().await;
     let stage = stage(&server, json!({})).await;
     for _ in 0..3 {
@@ -591,15 +591,15 @@ async fn the_log_tells_scores_and_reasons_and_nothing_that_the_server_said() {
     let scores = "coder:0.0000,translator:0.0000,general:0.0000";
     // That nobody fits is as frequent as clients like: the operator is told once.
     let counts = (heard.count("WARN", scores), heard.count("DEBUG", scores));
-    assert_eq!(counts, (1, 2), "{heard:?}");
+    assert_eq!(counts, (1, 2), "{}", heard.lines());
 
     let server = answering(StatusCode::FORBIDDEN, r#"{"error":"secret"}"#).await;
     let stage = self::stage(&server, json!({})).await;
     asked(&stage, "my words").await;
     let reason = "the embeddings server answered 403 Forbidden";
-    assert!(heard.has("WARN", reason), "{heard:?}");
+    assert!(heard.has("WARN", reason), "{}", heard.lines());
     for word in ["secret", "my words", "lunch", "write code", "Bearer"] {
-        assert!(!heard.has("", word), "{word}: {heard:?}");
+        assert!(!heard.has("", word), "{word}: {}", heard.lines());
     }
 }
 
