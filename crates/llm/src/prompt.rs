@@ -4,7 +4,7 @@
 //! alike. So a prompt is cut into blocks, and each block is a number that stands for everything up
 //! to its end: two prompts with an equal block begin alike up to there.
 
-use wire::json::{Kind, Raw, Scan};
+use wire::json::{Raw, Scan, Token};
 
 use crate::dialect::Dialect;
 
@@ -25,7 +25,8 @@ struct Cutter {
     blocks: Vec<u64>,
     /// Stands for all blocks before this one.
     before: u64,
-    block: crc32fast::Hasher,
+    /// The text of this block, since a checksum of many short pieces takes long.
+    block: [u8; BLOCK_BYTES],
     length: usize,
 }
 
@@ -36,24 +37,20 @@ struct Cutter {
 /// not, and a text is the same whether it is written as a string or as a list of one text part. The
 /// numbers are the same in every process.
 pub fn blocks(dialect: Dialect, body: &Scan) -> Vec<u64> {
-    let names = dialect.protocol().prompt_members();
+    let Some((conversation, before)) = dialect.protocol().prompt_members().split_last() else {
+        return Vec::new();
+    };
     let mut cutter = Cutter::new();
-    if let Some(model) = body.get("model").filter(|_| !names.is_empty()) {
+    if let Some(model) = body.get("model") {
         // Another model shares nothing, so its blocks are others.
         cutter.feed(model.as_bytes());
         cutter.before = cutter.finish_block();
     }
-    for value in names.iter().filter_map(|name| body.get(name)) {
-        // A list of messages is a block for each; a list of tools is one.
-        if value.is_array() && value.items().any(|item| item.get("role").is_some()) {
-            for message in value.items() {
-                cutter.value(message, 0);
-                cutter.cut();
-            }
-        } else {
-            cutter.value(value, 0);
-            cutter.cut();
-        }
+    for value in before.iter().filter_map(|name| body.get(name)) {
+        cutter.value(value, false);
+    }
+    if let Some(value) = body.get(conversation) {
+        cutter.value(value, value.is_array());
     }
     cutter.blocks
 }
@@ -61,47 +58,65 @@ pub fn blocks(dialect: Dialect, body: &Scan) -> Vec<u64> {
 // === impl Cutter ===
 
 impl Cutter {
-    fn new() -> Self {
+    const fn new() -> Self {
         Self {
             blocks: Vec::new(),
             before: 0,
-            block: crc32fast::Hasher::new(),
+            block: [0; BLOCK_BYTES],
             length: 0,
         }
     }
 
-    /// Takes the scalars of a value in the order of the text.
-    fn value(&mut self, value: Raw<'_>, depth: u32) {
-        match value.kind() {
-            Kind::Object if depth < MOST_DEPTH => {
-                for (name, member) in value.members() {
-                    if is_seen(&name, member) {
-                        self.value(member, depth + 1);
-                    }
-                }
+    /// Takes the scalars of a value in the order of the text, and ends a block behind them, or behind
+    /// those of each item.
+    fn value(&mut self, value: Raw<'_>, by_item: bool) {
+        let most_depth = MOST_DEPTH + u32::from(by_item);
+        let mut depth = 0;
+        let mut is_type = false;
+        let mut tokens = value.tokens();
+        while let Some(token) = tokens.next() {
+            let was_type = std::mem::take(&mut is_type);
+            match token {
+                Token::Open if depth == most_depth => self.scalar(tokens.whole()),
+                Token::Open => depth += 1,
+                Token::Close => depth -= 1,
+                // Clients move it from message to message as the conversation goes on.
+                Token::Name(name) if name.is_str("cache_control") => _ = tokens.value(),
+                Token::Name(name) => is_type = name.is_str("type"),
+                // So that a text part is what it would be as a string.
+                Token::Scalar(kind)
+                    if was_type && (kind.is_str("text") || kind.is_str("input_text")) => {}
+                Token::Scalar(scalar) => self.scalar(scalar),
             }
-            Kind::Array if depth < MOST_DEPTH => {
-                for item in value.items() {
-                    self.value(item, depth + 1);
-                }
-            }
-            _ => {
-                self.feed(value.as_bytes());
-                // Keeps numbers that follow each other apart; strings have their quotes.
-                self.feed(b",");
+            if by_item && depth == 1 {
+                self.cut();
             }
         }
+        self.cut();
+    }
+
+    fn scalar(&mut self, value: Raw<'_>) {
+        self.feed(value.as_bytes());
+        // Keeps numbers that follow each other apart; strings have their quotes.
+        self.feed(b",");
     }
 
     fn feed(&mut self, mut text: &[u8]) {
         while let Some((now, later)) = text.split_at_checked(BLOCK_BYTES - self.length) {
-            self.block.update(now);
-            self.length += now.len();
+            self.take(now);
             self.cut();
             text = later;
         }
-        self.block.update(text);
-        self.length += text.len();
+        self.take(text);
+    }
+
+    /// Takes what fits into the block.
+    fn take(&mut self, text: &[u8]) {
+        let end = self.length + text.len();
+        if let Some(free) = self.block.get_mut(self.length..end) {
+            free.copy_from_slice(text);
+            self.length = end;
+        }
     }
 
     /// Ends a block, if anything is in it.
@@ -118,20 +133,9 @@ impl Cutter {
 
     /// The number of the block that ends here, with all before it.
     fn finish_block(&mut self) -> u64 {
-        let checksum = std::mem::take(&mut self.block).finalize();
-        let length = std::mem::take(&mut self.length) as u64;
-        spread(self.before ^ (u64::from(checksum) << 32 | length))
-    }
-}
-
-/// Whether a model sees this member of a message, part or tool.
-fn is_seen(name: &str, member: Raw<'_>) -> bool {
-    match name {
-        // Clients move it from message to message as the conversation goes on.
-        "cache_control" => false,
-        // So that a text part is what it would be as a string.
-        "type" => !(member.is_str("text") || member.is_str("input_text")),
-        _ => true,
+        let length = std::mem::take(&mut self.length);
+        let checksum = crc32fast::hash(self.block.get(..length).unwrap_or_default());
+        spread(self.before ^ (u64::from(checksum) << 32 | length as u64))
     }
 }
 

@@ -81,7 +81,8 @@ pub trait Protocol: Sync {
         None
     }
 
-    /// The members that make the prompt, in the order in which providers read them.
+    /// The members that make the prompt, in the order in which providers read them; the last one is
+    /// the conversation.
     fn prompt_members(&self) -> &'static [&'static str] {
         &[]
     }

@@ -4,9 +4,11 @@ mod edit;
 mod raw;
 mod scan;
 mod splice;
+mod tokens;
 mod unescape;
 mod walk;
 
 pub use edit::{Edits, Name};
 pub use raw::{Items, Kind, Raw};
 pub use scan::{JsonError, Scan};
+pub use tokens::{Token, Tokens};

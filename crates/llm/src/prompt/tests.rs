@@ -1,4 +1,4 @@
-use wire::json::Scan;
+use wire::json::{Raw, Scan};
 
 use super::{BLOCK_BYTES, MOST_BLOCKS, blocks};
 use crate::dialect::Dialect;
@@ -130,4 +130,70 @@ fn what_has_no_prompt_has_no_blocks() {
 fn numbers_are_the_same_in_every_process() {
     let found = chat(r#"[{"role":"user","content":"u"}]"#);
     assert_eq!(found, [9_985_302_884_104_119_761]);
+}
+
+/// The scalars of a value, as a walk down all its levels finds them.
+fn scalars(value: Raw<'_>, depth: usize, text: &mut String) {
+    let is_text = |kind: Raw<'_>| kind.is_str("text") || kind.is_str("input_text");
+    if value.is_object() && depth < 6 {
+        for (name, member) in value.members() {
+            if name != "cache_control" && !(name == "type" && is_text(member)) {
+                scalars(member, depth + 1, text);
+            }
+        }
+    } else if value.is_array() && depth < 6 {
+        for item in value.items() {
+            scalars(item, depth + 1, text);
+        }
+    } else {
+        text.push_str(value.as_text());
+        text.push(',');
+    }
+}
+
+#[test]
+fn nested_values_count_by_their_scalars() {
+    let deep = r#"{"a":[[{"b":[{"c":[1, {"d" : "e"} ]}]}]]}"#;
+    for item in [
+        r#"{"role":"user","content":[{"type":"image","source":{"type":"base64","data":"x"}}]}"#,
+        r#"{"type":["text",{"type":"text","more":[null,true,-1.5]}],"cache_control":{"a":["b"]}}"#,
+        r#"{"\u0074ype":"text","cache\u005fcontrol":[1],"type":"t\u0065xt","t":"type","x":"text"}"#,
+        r#"["a", [], {}, "b:c", "d\"", "type", "text"]"#,
+        r#""alone""#,
+        "17",
+        deep,
+    ] {
+        let mut text = String::new();
+        scalars(Raw::parse(item.as_bytes()).expect("JSON"), 0, &mut text);
+        let whole = chat(&format!("[{item}]"));
+        let mut cutter = super::Cutter::new();
+        cutter.feed(b"\"m\"");
+        cutter.before = cutter.finish_block();
+        cutter.feed(text.as_bytes());
+        cutter.cut();
+        assert_eq!(whole, cutter.blocks, "{item}: {text}");
+    }
+}
+
+#[test]
+fn every_item_of_a_conversation_is_a_block_whatever_it_is() {
+    let body = |input: &str| {
+        of(
+            Dialect::OpenAiResponses,
+            &format!(r#"{{"input":[{input}]}}"#),
+        )
+    };
+    let result = r#"{"type":"function_call_output","call_id":"c","output":"o"}"#;
+    let first = body(result);
+    assert_eq!(first.len(), 1);
+    let second = body(&format!(r#"{result},{{"role":"user","content":"u"}}"#));
+    assert_eq!(second.len(), 2);
+    assert!(second.starts_with(&first));
+}
+
+#[test]
+fn a_list_of_tools_is_one_block() {
+    let body = r#"{"tools":[{"name":"a","role":"x"},{"name":"b"}],"system":[{"text":"s"},{"text":"t"}],
+        "messages":[{"role":"user","content":"u"}]}"#;
+    assert_eq!(of(Dialect::AnthropicMessages, body).len(), 3);
 }

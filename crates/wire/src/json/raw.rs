@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::tokens::Tokens;
 use super::walk;
 
 #[cfg(test)]
@@ -139,10 +140,16 @@ impl<'a> Raw<'a> {
 
     /// Whether the value is the given string.
     pub fn is_str(self, expected: &str) -> bool {
-        match self.string_body() {
-            Some(inner) if memchr::memchr(b'\\', inner).is_none() => inner == expected.as_bytes(),
-            Some(_) => self.str().is_some_and(|found| found == expected),
-            None => false,
+        let Some(inner) = self.string_body() else {
+            return false;
+        };
+        let expected = expected.as_bytes();
+        let mut pairs = inner.iter().zip(expected);
+        match pairs.find(|(found, wanted)| found != wanted || **found == b'\\') {
+            // From here on it may be the same in another spelling.
+            Some((b'\\', _)) => self.str().is_some_and(|found| found.as_bytes() == expected),
+            Some(_) => false,
+            None => inner.len() == expected.len(),
         }
     }
 
@@ -194,6 +201,11 @@ impl<'a> Raw<'a> {
             text: self.text,
             at: if self.is_array() { 1 } else { self.text.len() },
         }
+    }
+
+    /// The parts of the value and of all that lies in it, in one pass.
+    pub fn tokens(self) -> Tokens<'a> {
+        Tokens::new(self.text)
     }
 
     /// The members with their names as written.

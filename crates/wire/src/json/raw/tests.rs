@@ -39,6 +39,32 @@ fn half_a_surrogate_pair_becomes_a_replacement_character() {
 }
 
 #[test]
+fn a_string_is_itself_in_any_spelling() {
+    for (text, is_type) in [
+        (r#""type""#, true),
+        (r#""\u0074ype""#, true),
+        (r#""typ\u0065""#, true),
+        (r#""typ""#, false),
+        (r#""types""#, false),
+        (r#""type\u0065""#, false),
+        (r#""typ\u0066""#, false),
+        (r#""typ\\e""#, false),
+        (r#""tape""#, false),
+        (r#""""#, false),
+        ("type", false),
+    ] {
+        assert_eq!(
+            Raw::trusted(text.as_bytes()).is_str("type"),
+            is_type,
+            "{text}"
+        );
+    }
+    assert!(raw(r#""""#).is_str(""));
+    assert!(raw(r#""a\\b""#).is_str("a\\b"));
+    assert!(!raw(r#""a\nb""#).is_str("a\\nb"));
+}
+
+#[test]
 fn other_kinds_are_no_strings() {
     assert_eq!(raw("12").str(), None);
     let mut out = String::from("kept");
