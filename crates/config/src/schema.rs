@@ -110,7 +110,11 @@ fn words_to_enum(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Replaces Rust's number formats by the range that a 32-bit number has.
+/// The largest number up to which every whole number is a double, as JSON's numbers may be read.
+const LARGEST_EXACT: i64 = 9_007_199_254_740_991;
+
+/// Replaces Rust's number formats by the range that such a number has; one of 64 bits has the range
+/// in which JSON's numbers are exact.
 fn plain_numbers(schema: &mut Map<String, Value>) {
     let Some(format) = schema.get("format").and_then(Value::as_str) else {
         return;
@@ -118,8 +122,9 @@ fn plain_numbers(schema: &mut Map<String, Value>) {
     let range: Option<(i64, i64)> = match format {
         "uint32" => Some((0, i64::from(u32::MAX))),
         "int32" => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
-        "int8" | "int16" | "int64" | "uint8" | "uint16" | "uint64" | "uint" | "int" | "float"
-        | "double" => None,
+        "uint64" | "uint" => Some((0, LARGEST_EXACT)),
+        "int64" | "int" => Some((-LARGEST_EXACT, LARGEST_EXACT)),
+        "int8" | "int16" | "uint8" | "uint16" | "float" | "double" => None,
         _ => return,
     };
     schema.remove("format");

@@ -451,6 +451,10 @@ const fn lua_type(value: &Value) -> &'static str {
 /// A number as Lua prints it: without a fraction of zero.
 fn number(value: &Value) -> String {
     match value.as_f64() {
+        // Hundreds of digits tell nobody anything.
+        Some(float) if value.is_f64() && float.abs() >= 1e14 => {
+            format!("{float:e}").replacen('e', "e+", 1)
+        }
         Some(float) if value.is_f64() => float.to_string(),
         _ => value.to_string(),
     }

@@ -4,7 +4,7 @@
 mod documents;
 
 use documents::{Case, Place, Role, cases};
-use plugin::{Meta, Registry};
+use plugin::{ConfigError, Meta, Registry};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Map, Value, json};
@@ -43,6 +43,7 @@ fn value() -> impl Strategy<Value = Value> {
         ])
         .prop_map(Value::from),
         any::<u32>().prop_map(Value::from),
+        prop::sample::select(ends()),
         prop::sample::select(vec![-1.0, 0.0, 0.5, 1.0, 2.0, 30000.0]).prop_map(Value::from),
         prop::sample::select(words.to_vec()).prop_map(Value::from),
     ];
@@ -53,6 +54,16 @@ fn value() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect::<Map<_, _>>())),
         ]
     })
+}
+
+/// Numbers where types end, and beyond.
+fn ends() -> Vec<Value> {
+    let (large, small) = (9_007_199_254_740_991_i64, -9_007_199_254_740_991_i64);
+    let whole = [i64::MIN, small, 1 << 31, 1 << 32, large, i64::MAX].map(Value::from);
+    let floats = [-1e300, 1e18, 1e20, 1e300].map(Value::from);
+    let all = whole.into_iter().chain(floats);
+    all.chain([Value::from(1_u64 << 63), Value::from(u64::MAX)])
+        .collect()
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -123,6 +134,39 @@ fn seeds() -> Vec<Case> {
         .collect()
 }
 
+/// What the plugin's type says of a document.
+fn read(name: &str, document: &Value) -> Result<(), ConfigError> {
+    let mut entries = plugins::PLUGINS.iter();
+    let entry = entries
+        .find(|entry| entry.name == name)
+        .expect("the plugin");
+    (entry.read)(&Meta::strip(document))
+}
+
+#[test]
+fn every_number_that_the_schema_accepts_the_type_reads() {
+    let registry = Registry::new(plugins::PLUGINS, None);
+    for case in seeds() {
+        let mut places = Vec::new();
+        pointers(&case.config, "", &mut places);
+        let is_number = |place: &String| case.config.pointer(place).is_some_and(Value::is_number);
+        for place in places.into_iter().filter(is_number) {
+            for end in ends() {
+                let mut document = case.config.clone();
+                *document.pointer_mut(&place).expect("a place") = end.clone();
+                if registry.check_schema(&case.plugin, &document).is_ok() {
+                    let read = read(&case.plugin, &document);
+                    assert!(
+                        read.is_ok(),
+                        "{} {place} {end}: {read:?}",
+                        case.path.display()
+                    );
+                }
+            }
+        }
+    }
+}
+
 thread_local! {
     static SEEDS: Vec<Case> = seeds();
     static REGISTRY: Registry = Registry::new(plugins::PLUGINS, None);
@@ -145,8 +189,7 @@ proptest! {
         }
         let accepted = REGISTRY.with(|registry| registry.check_schema(&name, &document).is_ok());
         if accepted {
-            let entry = plugins::PLUGINS.iter().find(|entry| entry.name == name).expect("the plugin");
-            let read = (entry.read)(&Meta::strip(&document));
+            let read = read(&name, &document);
             prop_assert!(read.is_ok(), "from {}: {:?}\n{}", path.display(), read, document);
         }
     }

@@ -81,6 +81,7 @@ pub(crate) struct Active {
     /// How a probe is made.
     r#type: Kind,
     /// Seconds that a probe may take.
+    #[schemars(range(max = 86_400))]
     timeout: f64,
     /// Probes that run at once.
     concurrency: u32,
