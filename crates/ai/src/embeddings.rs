@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use llm::{Dialect, Origin as Home, Provider};
+use llm::{Dialect, Place, Provider};
 use net::{NetError, Origin, OriginSettings, RequestBody, Timeouts};
 use plugin::{Living, Secret};
 use serde::Serialize;
@@ -178,11 +178,14 @@ impl Embedder {
             timeout,
             ..
         } = settings;
-        let url = match (settings.endpoint, provider.origin) {
-            (Some(url), _) => url,
-            (None, Home::Fixed(host)) => format!("https://{host}"),
-            (None, Home::Endpoint) => return Err(EmbeddingsSettingsError::Target),
+        let own = || {
+            Some(format!(
+                "https://{}",
+                provider.origin.host(&Place::default())?
+            ))
         };
+        let url = settings.endpoint.or_else(own);
+        let url = url.ok_or(EmbeddingsSettingsError::Target)?;
         let endpoint = Endpoint::parse(&url)?;
         let target = target(provider, &endpoint, &settings.query)?;
         let Endpoint {

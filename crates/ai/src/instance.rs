@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
-use llm::{Dialect, Origin as Home, Provider, TokenCap, bridge};
+use llm::{Dialect, Place, Provider, TokenCap, bridge};
 use net::health::Prober;
 use net::{NetError, Origin, OriginSettings, Peers, Scheme};
 use plugin::{Ctx, Living, Secret, is_reference};
@@ -23,6 +23,8 @@ pub struct InstanceSettings {
     pub name: Arc<str>,
     /// Who is spoken to.
     pub provider: &'static Provider,
+    /// `provider_conf`.
+    pub place: Place,
     /// `override.endpoint`; a reference to a secret is no endpoint.
     pub endpoint: Option<String>,
     /// A value that is not there, and without which every attempt fails.
@@ -194,7 +196,7 @@ impl Instance {
             // Not the provider's own place: the configured one is somewhere else.
             None
         } else {
-            upstream(settings.provider, endpoint.as_ref(), limits, living)?
+            upstream(settings, endpoint.as_ref(), limits, living)?
         };
         let auth_query: Vec<_> = settings
             .query
@@ -224,7 +226,10 @@ impl Instance {
             prober: None,
         };
         for ability in settings.provider.speaks {
-            let path = instance.path.clone().unwrap_or_else(|| ability.path.into());
+            let own = || Some(ability.path_at(&settings.place)?.into());
+            let Some(path) = instance.path.clone().or_else(own) else {
+                continue;
+            };
             instance.targets.push(Target {
                 dialect: ability.dialect,
                 path_and_query: instance.path_and_query(&path)?,
@@ -285,7 +290,7 @@ impl Instance {
         Some((&upstream.host, upstream.origin.port()))
     }
 
-    /// How a known dialect is sent; `None` for those of no known dialect.
+    /// How a known dialect is sent; `None` for those of no known dialect, and where no path is known.
     pub(crate) fn target(&self, bridge: bridge::Bridge) -> Option<&Target> {
         match bridge {
             bridge::Bridge::Verbatim(ability) => self
@@ -332,15 +337,17 @@ fn owned(argument: Argument<'_>) -> Argument<'static> {
 }
 
 fn upstream(
-    provider: &Provider,
+    settings: &InstanceSettings,
     endpoint: Option<&Endpoint>,
     limits: &Limits,
     living: &Living,
 ) -> Result<Option<Upstream>, InstanceError> {
-    let (scheme, host, port): (Scheme, Arc<str>, u16) = match (endpoint, provider.origin) {
-        (Some(endpoint), _) => (endpoint.scheme, endpoint.host.clone(), endpoint.port),
-        (None, Home::Fixed(host)) => (Scheme::Https, host.into(), 443),
-        (None, Home::Endpoint) => return Ok(None),
+    let (scheme, host, port): (Scheme, Arc<str>, u16) = if let Some(endpoint) = endpoint {
+        (endpoint.scheme, endpoint.host.clone(), endpoint.port)
+    } else if let Some(host) = settings.provider.origin.host(&settings.place) {
+        (Scheme::Https, host.into(), 443)
+    } else {
+        return Ok(None);
     };
     let mut settings = OriginSettings::new(scheme, host.clone(), port);
     settings.verify = limits.verify;

@@ -39,9 +39,14 @@ pub(crate) fn compose(ctx: &mut Ctx, instance: &Instance) -> Result<Outgoing, Fa
     })?;
     record_model(ctx, instance);
     let body = body(ctx, instance, bridge);
-    let (path, path_and_query) = match instance.target(bridge) {
-        Some(target) => (target.path.clone(), target.path_and_query.clone()),
-        None => passthrough_target(ctx, instance)?,
+    let (path, path_and_query) = match (bridge, instance.target(bridge)) {
+        (_, Some(target)) => (target.path.clone(), target.path_and_query.clone()),
+        (Bridge::Passthrough, None) => passthrough_target(ctx, instance)?,
+        (Bridge::Verbatim(_), None) => {
+            return Err(no_path(
+                "expected override.endpoint with a path, or provider_conf",
+            ));
+        }
     };
     let method = match bridge {
         Bridge::Verbatim(_) => Method::POST,
@@ -186,13 +191,14 @@ fn passthrough_target(ctx: &Ctx, instance: &Instance) -> Result<(Arc<str>, PathA
         .chain(endpoint())
         .chain(&theirs)
         .map(|argument| argument.text.as_ref());
-    let target = PathAndQuery::try_from(joined(&path, texts)).map_err(|_| {
-        let say = Say::ErrorMsg(
-            "could not resolve upstream path: expected a path that a request can carry".to_owned(),
-        );
-        Fault::new(Whose::Client, StatusCode::BAD_REQUEST, say).elsewhere()
-    })?;
+    let target = PathAndQuery::try_from(joined(&path, texts))
+        .map_err(|_| no_path("expected a path that a request can carry"))?;
     Ok((path, target))
+}
+
+fn no_path(expected: &str) -> Fault {
+    let say = Say::ErrorMsg(format!("could not resolve upstream path: {expected}"));
+    Fault::new(Whose::Client, StatusCode::BAD_REQUEST, say).elsewhere()
 }
 
 /// The client's headers, with the configured ones over them.

@@ -31,6 +31,6 @@ pub mod usage;
 pub use dialect::Dialect;
 pub use exchange::{Ended, Exchange, Ranking};
 pub use protocol::{EventReader, Protocol, Reading, RequestFacts, StreamReading, Want};
-pub use provider::{Ability, Origin, Provider, TokenCap};
+pub use provider::{Ability, Origin, Place, Provider, TokenCap};
 pub use providers::PROVIDERS;
 pub use usage::{RawUsage, Usage};

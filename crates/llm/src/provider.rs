@@ -1,6 +1,9 @@
 //! Who speaks which dialect, where.
 
+use std::borrow::Cow;
+
 use wire::json::Edits;
+use wire::percent;
 
 use crate::dialect::Dialect;
 use crate::providers::PROVIDERS;
@@ -25,8 +28,19 @@ pub struct Provider {
 pub enum Origin {
     /// One host for everybody.
     Fixed(&'static str),
+    /// One host for each region: its name, followed by this.
+    Regional(&'static str),
     /// Only known to the configuration: an endpoint is required.
     Endpoint,
+}
+
+/// Where in a cloud a provider's models are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The project.
+    pub project: Option<String>,
+    /// The region.
+    pub region: Option<String>,
 }
 
 /// One dialect as a provider speaks it.
@@ -34,7 +48,7 @@ pub enum Origin {
 pub struct Ability {
     /// The dialect.
     pub dialect: Dialect,
-    /// The path when the endpoint has none.
+    /// The path when the endpoint has none; `{project}` and `{region}` stand for the [`Place`].
     pub path: &'static str,
     /// Where a limit of answer tokens is written.
     pub cap: TokenCap,
@@ -97,9 +111,38 @@ impl Provider {
     }
 }
 
+// === impl Origin ===
+
+impl Origin {
+    /// The host for a place; `None` when only an endpoint can tell it.
+    pub fn host(self, place: &Place) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Fixed(host) => Some(host.into()),
+            Self::Regional(rest) => {
+                let region = place.region.as_ref()?;
+                Some(format!("{region}{rest}").into())
+            }
+            Self::Endpoint => None,
+        }
+    }
+}
+
 // === impl Ability ===
 
 impl Ability {
+    /// The path at a place; `None` when the place does not tell all that is in it.
+    pub fn path_at(&self, place: &Place) -> Option<Cow<'static, str>> {
+        if !self.path.contains('{') {
+            return Some(self.path.into());
+        }
+        let [project, region] = [&place.project, &place.region].map(|name| {
+            let name = name.as_ref().filter(|name| !name.is_empty())?;
+            Some(percent::encode_path(name.as_bytes()).replace('/', "%2F"))
+        });
+        let path = self.path.replace("{project}", &project?);
+        Some(path.replace("{region}", &region?).into())
+    }
+
     /// A dialect at a path, without a place for a token limit.
     pub const fn new(dialect: Dialect, path: &'static str) -> Self {
         Self {

@@ -8,6 +8,7 @@ mod gemini;
 mod openai;
 mod openai_compatible;
 mod openrouter;
+mod vertex_ai;
 
 use crate::provider::Provider;
 
@@ -21,4 +22,5 @@ pub static PROVIDERS: &[&Provider] = &[
     &azure_openai::AZURE_OPENAI,
     &openrouter::OPENROUTER,
     &gemini::GEMINI,
+    &vertex_ai::VERTEX_AI,
 ];

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use llm::bridge::{self, Bridge};
-use llm::{Dialect, Origin, PROVIDERS, Provider, TokenCap};
+use llm::{Dialect, Origin, PROVIDERS, Place, Provider, TokenCap};
 use wire::json::{Edits, JsonError, Scan};
 
 use Dialect::{AnthropicMessages, OpenAiChat, OpenAiEmbeddings, OpenAiResponses, Passthrough};
@@ -30,6 +30,7 @@ fn every_provider_has_its_name_and_origin() {
             ("azure-openai", Origin::Endpoint),
             ("openrouter", Origin::Fixed("openrouter.ai")),
             ("gemini", Origin::Fixed("generativelanguage.googleapis.com")),
+            ("vertex-ai", Origin::Regional("-aiplatform.googleapis.com")),
         ]
     );
     assert!(Provider::find("OpenAI").is_none());
@@ -61,6 +62,11 @@ fn native_dialects_go_to_the_providers_own_path() {
         ("anthropic", OpenAiChat, "/v1/chat/completions"),
         ("azure-openai", OpenAiChat, "/completions"),
         ("gemini", OpenAiChat, "/v1beta/openai/chat/completions"),
+        (
+            "vertex-ai",
+            OpenAiChat,
+            "/v1beta1/projects/{project}/locations/{region}/endpoints/openapi/chat/completions",
+        ),
     ];
     for (name, dialect, path) in cases {
         let bridge = bridge::route(dialect, provider(name));
@@ -76,6 +82,37 @@ fn native_dialects_go_to_the_providers_own_path() {
         cases.len(),
         "every ability is in the table above"
     );
+}
+
+#[test]
+fn a_place_in_the_cloud_makes_host_and_path() {
+    let vertex = provider("vertex-ai");
+    let place = |project: Option<&str>, region: Option<&str>| Place {
+        project: project.map(str::to_owned),
+        region: region.map(str::to_owned),
+    };
+    let here = place(Some("my project/1"), Some("europe-west4"));
+    assert_eq!(
+        vertex.origin.host(&here).as_deref(),
+        Some("europe-west4-aiplatform.googleapis.com")
+    );
+    let path = "/v1beta1/projects/my%20project%2F1/locations/europe-west4/endpoints/openapi/chat/completions";
+    assert_eq!(vertex.speaks[0].path_at(&here).as_deref(), Some(path));
+    for lacking in [
+        place(None, Some("r")),
+        place(Some("p"), None),
+        place(Some(""), Some("r")),
+    ] {
+        assert_eq!(vertex.speaks[0].path_at(&lacking), None, "{lacking:?}");
+    }
+    assert_eq!(vertex.origin.host(&place(Some("p"), None)), None);
+    let openai = provider("openai");
+    assert_eq!(
+        openai.origin.host(&Place::default()).as_deref(),
+        Some("api.openai.com")
+    );
+    let path = openai.speaks[0].path_at(&Place::default());
+    assert_eq!(path.as_deref(), Some("/v1/chat/completions"));
 }
 
 #[test]

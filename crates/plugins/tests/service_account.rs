@@ -230,3 +230,51 @@ async fn a_probe_carries_no_token() {
     assert_eq!(authorization(&upstream), None);
     assert_eq!(endpoint.journal().stats().requests, 0);
 }
+
+#[tokio::test]
+async fn vertex_ai_is_asked_at_the_path_of_its_project_and_region() {
+    let (upstream, endpoint) = (simulator().await, endpoint("t-1").await);
+    let mut config = proxy(
+        &upstream,
+        &json!({ "gcp": { "service_account_json": key_file(&endpoint) } }),
+    );
+    config["provider"] = json!("vertex-ai");
+    config["override"]["llm_options"] = json!({ "max_tokens": 9 });
+    config["provider_conf"] = json!({ "project_id": "p-1", "region": "europe-west4" });
+    let bench = Bench::new("ai-proxy", &config);
+    let seen = bench.send(post("/v1/chat/completions", CHAT, &[])).await;
+    assert_eq!(seen.status, StatusCode::OK);
+    let entry = upstream.journal().last().expect("a request");
+    assert_eq!(
+        entry.request.uri.path(),
+        "/v1beta1/projects/p-1/locations/europe-west4/endpoints/openapi/chat/completions"
+    );
+    assert_eq!(authorization(&upstream).as_deref(), Some("Bearer t-1"));
+    let body: Value = serde_json::from_slice(&entry.request.body).expect("JSON");
+    assert_eq!(body["max_completion_tokens"], 9);
+}
+
+#[tokio::test]
+async fn without_a_place_the_endpoint_has_to_name_the_path() {
+    let upstream = simulator().await;
+    let mut config = proxy(
+        &upstream,
+        &json!({ "header": { "authorization": "Bearer t" } }),
+    );
+    config["provider"] = json!("vertex-ai");
+    let bench = Bench::new("ai-proxy", &config);
+    let seen = bench.send(post("/v1/chat/completions", CHAT, &[])).await;
+    assert_eq!(seen.status, StatusCode::BAD_REQUEST);
+    let told = seen.json()["error_msg"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(
+        told.starts_with("could not resolve upstream path: "),
+        "{told}"
+    );
+    config["override"]["endpoint"] = json!(upstream.url("/here/chat/completions"));
+    let seen = bench.next("/routes/2", "ai-proxy", &config);
+    let seen = seen.send(post("/v1/chat/completions", CHAT, &[])).await;
+    assert_eq!(seen.status, StatusCode::OK);
+}

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ai::{GcpSettings, InstanceSettings, Limits};
-use llm::{Dialect, PROVIDERS, Provider};
+use llm::{Dialect, Origin, PROVIDERS, Place, Provider};
 use net::KeepAlive;
 use plugin::{ConfigError, Environment, Host, Secret, is_reference};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -78,22 +78,14 @@ pub(crate) struct Aws {
 }
 
 /// Where a cloud provider's models live.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct ProviderConf {
     /// Google Cloud project.
     #[serde(default)]
-    #[expect(
-        dead_code,
-        reason = "a compatible configuration may carry it for any provider"
-    )]
     project_id: Option<String>,
     /// Region of the cloud.
     #[serde(default)]
     #[schemars(length(min = 1))]
-    #[expect(
-        dead_code,
-        reason = "a compatible configuration may carry it for any provider"
-    )]
     region: Option<String>,
 }
 
@@ -224,10 +216,6 @@ pub(crate) struct Target {
     provider: ProviderName,
     /// Where a cloud provider's models live.
     #[serde(default)]
-    #[expect(
-        dead_code,
-        reason = "a compatible configuration may carry it for any provider"
-    )]
     provider_conf: Option<ProviderConf>,
     /// How requests are authenticated at the provider; `{}` sends the client's own headers.
     auth: Auth,
@@ -406,7 +394,7 @@ impl Target {
     /// The instance's settings as plain values; one without a `name` is the only one of its plugin.
     ///
     /// # Errors
-    /// When the key file of a service account is no JSON.
+    /// When the key file of a service account is no JSON, or the provider's place is not told.
     pub(crate) fn settings(
         &self,
         name: Option<&str>,
@@ -429,6 +417,7 @@ impl Target {
             lack: self.lack(),
             name: name.map_or_else(own_name, Into::into),
             provider: self.provider.0,
+            place: self.place()?,
             endpoint: overrides.endpoint.clone(),
             headers: self.auth.header.pairs(),
             query: self.auth.query.pairs(),
@@ -447,6 +436,39 @@ impl Target {
                 .map(RequestBody::patches)
                 .unwrap_or_default(),
             force: overrides.force_request_body,
+        })
+    }
+
+    /// `provider_conf`, without references that have no value.
+    fn place(&self) -> Result<Place, ConfigError> {
+        let conf = self.provider_conf.clone().unwrap_or_default();
+        let is_regional = matches!(self.provider.0.origin, Origin::Regional(_));
+        let is_told = conf.project_id.is_some() && conf.region.is_some();
+        if is_regional && !is_told && self.endpoint().is_none() {
+            let name = self.provider_name();
+            return Err(ConfigError::at(
+                "/provider_conf",
+                format!(
+                    "{name} requires either provider_conf (project_id + region) or \
+                     override.endpoint"
+                ),
+            ));
+        }
+        let known = |text: &String| !is_reference(text);
+        let region = conf.region.filter(known);
+        let is_label = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if is_regional && region.as_deref().is_some_and(|region| !is_label(region)) {
+            return Err(ConfigError::at(
+                "/provider_conf/region",
+                "expected a region's name: letters, digits and hyphens",
+            ));
+        }
+        Ok(Place {
+            project: conf.project_id.filter(known),
+            region,
         })
     }
 }

@@ -20,7 +20,16 @@ impl Target {
         let endpoint = endpoint.filter(|endpoint| is_reference(endpoint));
         let endpoint = endpoint.map(|endpoint| ("override.endpoint".to_owned(), endpoint));
         let patches = self.overrides.request_body.as_ref();
+        let conf = self.provider_conf.as_ref();
+        let place = conf.and_then(|conf| {
+            let names = [("project_id", &conf.project_id), ("region", &conf.region)];
+            names.into_iter().find_map(|(name, text)| {
+                let text = text.as_deref().filter(|text| is_reference(text))?;
+                Some((format!("provider_conf.{name}"), text))
+            })
+        });
         let found = endpoint
+            .or(place)
             .or_else(|| unresolved(&self.options.0, "options"))
             .or_else(|| patches?.unresolved());
         found.map(|found| Lack::Other(told(found)))
@@ -29,7 +38,7 @@ impl Target {
 
 /// The first reference among the texts of a JSON object, which stands at `place`.
 fn unresolved<'v>(object: &'v Map<String, Value>, place: &str) -> Option<(String, &'v str)> {
-    fn inside<'v>(value: &'v Value, place: String) -> Option<(String, &'v str)> {
+    fn inside(value: &Value, place: String) -> Option<(String, &str)> {
         match value {
             Value::String(text) => is_reference(text).then_some((place, text)),
             Value::Array(items) => {
