@@ -111,6 +111,7 @@ class Load:
     def __init__(self, gateway):
         self.gateway = gateway
         self.faults = []
+        self.sent = []
         self.answered = 0
         self.cut = 0
         self.counting = threading.Lock()
@@ -120,7 +121,9 @@ class Load:
         self.pacer.start()
 
     def more(self, count):
-        """Waits for this many further answers."""
+        """Waits for the answers to all that was sent, and for this many further ones."""
+        _, late = concurrent.futures.wait(list(self.sent), 60)
+        assert not late, f"{len(late)} requests hang"
         wanted = self.answered + count
         wait_until(lambda: self.answered >= wanted, f"{count} further answers")
 
@@ -134,7 +137,7 @@ class Load:
         for body in itertools.cycle([BODY, STREAM]):
             if self.ending.wait(PACE):
                 return
-            self.pool.submit(self._ask, body)
+            self.sent.append(self.pool.submit(self._ask, body))
 
     def _ask(self, body):
         fault, whole = None, True
