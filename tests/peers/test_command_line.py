@@ -146,6 +146,35 @@ def test_a_reference_that_no_environment_gives_a_value_is_a_fault(tmp_path, refe
     assert f"Authorization: no value for {reference}: {why}" in words(ended)
 
 
+CERTIFICATE = """
+ssls:
+  - id: one
+    sni: a.example
+    cert: CHAIN
+    key: $env://NO_SUCH_KEY
+secrets:
+  - id: vault/main
+    uri: http://127.0.0.1:1
+    prefix: kv
+    token: t
+#END
+"""
+
+
+def test_certificates_are_checked_too(tmp_path):
+    told = check(tmp_path, apisix=CERTIFICATE.replace("CHAIN", "$env://NO_SUCH_CHAIN"))
+    assert told.returncode == 0, words(told)
+    assert "ssls[0].cert: no value for $env://NO_SUCH_CHAIN" in words(told)
+    unasked = check(tmp_path, apisix=CERTIFICATE.replace("CHAIN", "$secret://vault/main/tls/chain"))
+    assert unasked.returncode == 0, words(unasked)
+    assert "vault" not in words(unasked)
+    broken = CERTIFICATE.replace("CHAIN", "x" * 128).replace("$env://NO_SUCH_KEY", "y" * 64)
+    ended = check(tmp_path, apisix=broken)
+    assert ended.returncode == 1
+    assert "ssls[0].cert: " in words(ended) and "PEM" in words(ended)
+    assert "y" * 64 not in words(ended)
+
+
 def test_an_unknown_plugin_is_told(tmp_path):
     ended = check(tmp_path, apisix=SINGLE.replace("ai-proxy", "ai-prxy"))
     assert ended.returncode == 1

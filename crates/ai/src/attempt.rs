@@ -33,15 +33,15 @@ pub(crate) async fn attempt(
     terms: &Terms,
     total: Option<Instant>,
 ) -> Result<Reply, Fault> {
+    if let Some(lack) = &instance.lack {
+        return Err(lacking(ctx, instance, choice, lack));
+    }
     let Outgoing {
         mut request,
         path,
         dialect,
         is_stream,
     } = compose(ctx, instance)?;
-    if let Some(lack) = &instance.lack {
-        return Err(lacking(ctx, instance, choice, lack));
-    }
     let Some(upstream) = &instance.upstream else {
         return Err(no_host(ctx, instance, choice));
     };

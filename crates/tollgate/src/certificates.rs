@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::document::Fate;
 use config::resource::{Ssl, SslType, Status};
+use config::secret::is_environment_reference;
 use config::{CheckError, Document, Rejected, Secret};
 use net::tls::{Certificate, CertificateTable, Pem, SniResolver, TlsError};
 use plugin::{Environment, is_reference};
@@ -21,6 +22,23 @@ struct Listener {
     resolver: Arc<SniResolver>,
     /// Chain and key for clients for which there is no other.
     files: Option<(PathBuf, PathBuf)>,
+}
+
+/// A certificate that cannot be used, and where it is written.
+struct Unusable<'d> {
+    document: &'d Document,
+    key: &'d str,
+    pointer: String,
+    why: Why,
+}
+
+/// Why a certificate cannot be used.
+struct Why {
+    text: String,
+    /// An environment variable is not set.
+    is_unset: bool,
+    /// Nobody was asked for it.
+    is_open: bool,
 }
 
 // === impl Certificates ===
@@ -50,21 +68,7 @@ impl Certificates {
         if self.listeners.is_empty() {
             return Vec::new();
         }
-        let mut rejected = Vec::new();
-        let mut usable = Vec::new();
-        for item in document.ssls.values() {
-            for (place, made) in certificates(&item.value, environment) {
-                match made {
-                    Ok(certificate) => usable.push((&item.value, certificate)),
-                    Err(why) => rejected.push(Rejected {
-                        key: item.key.to_string(),
-                        place: document.place(&item.key, &place),
-                        error: CheckError::rule(place, why, ""),
-                        fate: Fate::LeftOut,
-                    }),
-                }
-            }
-        }
+        let (usable, unusable) = judged(document, environment);
         for listener in &self.listeners {
             let mut table = CertificateTable::default();
             if let Err(error) = add_files(&mut table, listener.files.as_ref()) {
@@ -78,7 +82,59 @@ impl Certificates {
             }
             listener.resolver.swap(table);
         }
-        rejected
+        let rejected = unusable.into_iter();
+        rejected.map(|one| one.rejected(Fate::LeftOut)).collect()
+    }
+}
+
+/// The certificates of a document that cannot be used, without those that nobody was asked for.
+pub(crate) fn faults(document: &Document, environment: &Environment) -> Vec<Rejected> {
+    let (_, unusable) = judged(document, environment);
+    let known = unusable.into_iter().filter(|one| !one.why.is_open);
+    let told = known.map(|one| {
+        let fate = if one.why.is_unset {
+            Fate::Unset
+        } else {
+            Fate::LeftOut
+        };
+        one.rejected(fate)
+    });
+    told.collect()
+}
+
+/// The certificates of a document that can be used, each with its resource, and those that cannot.
+fn judged<'d>(
+    document: &'d Document,
+    environment: &Environment,
+) -> (Vec<(&'d Ssl, Certificate)>, Vec<Unusable<'d>>) {
+    let mut usable = Vec::new();
+    let mut unusable = Vec::new();
+    for item in document.ssls.values() {
+        for (pointer, made) in certificates(&item.value, environment) {
+            match made {
+                Ok(certificate) => usable.push((&item.value, certificate)),
+                Err(why) => unusable.push(Unusable {
+                    document,
+                    key: &item.key,
+                    pointer,
+                    why,
+                }),
+            }
+        }
+    }
+    (usable, unusable)
+}
+
+// === impl Unusable ===
+
+impl Unusable<'_> {
+    fn rejected(self, fate: Fate) -> Rejected {
+        Rejected {
+            key: self.key.to_owned(),
+            place: self.document.place(self.key, &self.pointer),
+            error: CheckError::rule(self.pointer, self.why.text, ""),
+            fate,
+        }
     }
 }
 
@@ -93,10 +149,7 @@ fn add_files(
 }
 
 /// The certificates of a resource: where each is written, and what became of it.
-fn certificates(
-    ssl: &Ssl,
-    environment: &Environment,
-) -> Vec<(String, Result<Certificate, String>)> {
+fn certificates(ssl: &Ssl, environment: &Environment) -> Vec<(String, Result<Certificate, Why>)> {
     if ssl.r#type != SslType::Server || ssl.status != Status::Enabled {
         return Vec::new();
     }
@@ -120,7 +173,7 @@ fn certificates(
                     let made =
                         Certificate::load(&Pem::text(chain.expose()), &Pem::text(key.expose()));
                     // Without its cause: that may repeat a line of the key.
-                    let made = made.map_err(|error| error.to_string());
+                    let made = made.map_err(|error| Why::fault(error.to_string()));
                     (format!("/cert{which}"), made)
                 }
                 Err((place, why)) => (place, Err(why)),
@@ -130,10 +183,26 @@ fn certificates(
 }
 
 /// A text, or what it refers to.
-fn resolved(text: &str, environment: &Environment) -> Result<Secret, String> {
+fn resolved(text: &str, environment: &Environment) -> Result<Secret, Why> {
     if !is_reference(text) {
         return Ok(Secret::new(text.to_owned()));
     }
     let value = environment.resolve(text).map(Secret::new);
-    value.map_err(|why| format!("no value for {text}: {why}"))
+    value.map_err(|why| Why {
+        is_unset: is_environment_reference(text),
+        is_open: environment.secrets().is_unasked(text),
+        ..Why::fault(format!("no value for {text}: {why}"))
+    })
+}
+
+// === impl Why ===
+
+impl Why {
+    fn fault(text: String) -> Self {
+        Self {
+            text,
+            is_unset: false,
+            is_open: false,
+        }
+    }
 }

@@ -11,6 +11,7 @@ use config::substitute::Environment;
 use config::{Document, Rejected};
 
 use crate::apply::error_chain;
+use crate::certificates;
 use crate::cli::Check;
 use crate::house::House;
 
@@ -103,7 +104,12 @@ fn resources(file: &Path, text: &str, environment: &Environment) -> Findings {
         Ok(house) => house,
         Err(error) => return fault(format!("{error:#}")),
     };
-    let (_, whole) = house.compile(&loaded, SecretValues::unasked(&loaded.document), None);
+    let secrets = SecretValues::unasked(&loaded.document);
+    let process = house.environment.with_secrets(secrets.clone());
+    let (_, mut whole) = house.compile(&loaded, secrets, None);
+    whole
+        .rejected
+        .extend(certificates::faults(&loaded.document, &process));
     // Where the gateway runs, the variable may be set.
     let is_unset = |fault: &&Rejected| fault.fate == Fate::Unset;
     let (unset, faults): (Vec<_>, Vec<_>) = whole.rejected.iter().partition(is_unset);
