@@ -15,6 +15,7 @@ use plugin::{
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 use telemetry::metrics::Metrics;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::stage::{CHAT, Member, STREAM, Stage};
@@ -348,6 +349,34 @@ async fn each_timeout_has_its_own_label() {
             (exchanges - f64::from(u8::from(is_over))).abs() < f64::EPSILON,
             "{word}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_too_long_has_its_own_label() {
+    // A listener that never shakes hands over TLS.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = silent.local_addr().expect("an address");
+    let [mut a, b] = members(Behaviour::default(), Behaviour::default());
+    a.more["override"] = json!({ "endpoint": format!("https://{address}") });
+    let config = falls_back(&json!({ "timeouts": { "connect_ms": 250 } }));
+    let counted = Counted::new([a, b], config).await;
+    let ctx = counted.ask(CHAT).await;
+    counted.all_idle(&["a", "b"]);
+    let ended = "ended=\"connect_timeout\"";
+    counted.attempts(
+        &[NODE_A, ended, "status=\"504\"", "fault=\"provider\""],
+        1.0,
+    );
+    counted.attempts(&[NODE_B, "ended=\"complete\"", "fault=\"\""], 1.0);
+    // The address was reached; the connection was not made.
+    let attempt = &logged(&ctx)["llm_attempts"][0];
+    assert_eq!(attempt["address"], address.to_string());
+    assert!(attempt.get("connect_time").is_none());
+    for (kind, count) in [("connect", 0.0), ("header", 0.0), ("total", 1.0)] {
+        let kind = format!("type=\"{kind}\"");
+        let found = counted.sum("apisix_llm_attempt_latency_count", &[NODE_A, ended, &kind]);
+        assert!((found - count).abs() < f64::EPSILON, "{kind}");
     }
 }
 
