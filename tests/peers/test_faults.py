@@ -15,7 +15,7 @@ import pytest
 from conftest import stopped
 from forger import Forger, error_event, garbage, nothing, refusal, truncated_gzip
 from gateway import Gateway
-from several import instance, route, trails_of
+from several import all_idle, instance, route, trails_of
 from tap import Tap, after_content, before_content, in_body
 
 # Greedy, or the noise of the random model may end before its first word.
@@ -347,3 +347,38 @@ def test_when_all_say_nothing_the_failure_is_told_as_the_gateways(exhausted, mod
     word = "not_json" if mode == JSON else "no_content"
     (trail,) = trails_of(log, 1)
     assert [facts(attempt) for attempt in trail] == [(word, 200, PROVIDER)] * 2
+
+
+def test_callers_do_not_notice_that_four_of_five_instances_are_ill(start, aimock, llama, tmp_path):
+    log = tmp_path / "requests.log"
+    ill = [
+        ("dead", 3, 2, refusing),
+        ("slow", 2, 2, tapped(hold_after=before_content)),
+        ("out of quota", 2, 1, forged(refusal(429, retry_after="60"))),
+        ("out of its mind", 1, 1, forged(garbage)),
+    ]
+    with contextlib.ExitStack() as stack:
+        instances = [instance("well", llama.url)]
+        for name, weight, priority, make in ill:
+            place = stack.enter_context(contextlib.closing(make(aimock)))
+            instances.append(instance(name, place.url, priority) | {"weight": weight})
+        fields = {
+            "fallback_strategy": "instance_health_and_rate_limiting",
+            "timeouts": {"first_content_ms": SILENCE},
+        }
+        gateway = start({"routes": [route(instances, log, uri="/all/*", **fields)]})
+        modes = [JSON, OPENING] * 20
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda mode: ask(gateway, "all", "chat", mode), modes))
+        assert [repr(seen.error) for seen in answers if seen.error] == []
+        assert all(seen.text and seen.finish for seen in answers)
+        told = trails_of(log, len(modes))
+        attempts = [attempt for trail in told for attempt in trail]
+        ends = {(attempt["instance"], attempt["ended"]) for attempt in attempts}
+        # The slow one is slow in its streams only.
+        assert {("dead", "connect"), ("slow", "first_content_timeout"), ("slow", "complete")} <= ends
+        assert {("out of quota", "status"), ("well", "complete")} <= ends
+        mad = {ended for name, ended in ends if name == "out of its mind"}
+        assert mad <= {"not_json", "no_content"} and mad
+        assert all(trail[-1]["ended"] == "complete" for trail in told)
+        all_idle(gateway, *{attempt["instance"] for attempt in attempts})
