@@ -17,6 +17,9 @@ pub struct Budget {
     pub allowance: Option<Allowance>,
     /// Instances of which nothing was left, in the order in which they were passed over.
     pub exhausted: Vec<Arc<str>>,
+    /// Counters in stores elsewhere of which something was left when they were looked at, so that no
+    /// request waits for the same one twice.
+    pub counters_with_room: Vec<String>,
     /// Stores of counters that could not be asked, so that no request waits for one twice.
     pub silent_stores: Vec<Arc<str>>,
 }

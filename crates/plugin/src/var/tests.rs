@@ -261,6 +261,20 @@ fn llm_variables_have_defaults() {
 }
 
 #[test]
+fn the_limit_that_was_looked_at_last_is_json() {
+    let mut ctx = get("/");
+    expect(&ctx, &[("rate_limiting_info", "(none)")]);
+    ctx.budget.get_or_insert_default().allowance = Some(crate::Allowance {
+        key: "a \"b\"".to_owned(),
+        limit: 30,
+        remaining: 20,
+        reset: Duration::from_millis(59_900),
+    });
+    let told = r#"{"rate_limiting_key":"a \"b\"","rate_limiting_limit":30,"rate_limiting_remaining":20,"rate_limiting_reset":59}"#;
+    expect(&ctx, &[("rate_limiting_info", told)]);
+}
+
+#[test]
 fn llm_variables_of_an_exchange() {
     let mut ctx = post("application/json", r#"{"model": "small", "n": 1.0}"#);
     ctx.exchange = Some(Box::new(exchange()));

@@ -75,6 +75,20 @@ impl Plugin for AiRateLimiting {
         })
     }
 
+    fn phases(&self) -> Phases {
+        let shown = if self.is_shown {
+            Phases::HEAD
+        } else {
+            Phases::NONE
+        };
+        let asked = if self.limits.are_rules() {
+            Phases::NONE
+        } else {
+            Phases::ROOM
+        };
+        Phases::ACCESS | Phases::LOG | shown | asked
+    }
+
     fn want(&self) -> Want {
         match self.charge {
             Charge::Expression(_) => Want::RAW_USAGE,
@@ -100,9 +114,6 @@ impl Plugin for AiRateLimiting {
     }
 
     fn room<'a>(&'a self, ctx: &'a mut Ctx, instance: &'a str) -> Room<'a> {
-        if self.limits.are_rules() {
-            return Room::FREE;
-        }
         let demands = match self.limits.demands(ctx, &instance.into()) {
             Ok(demands) => demands,
             Err(unclear) => {
@@ -158,8 +169,8 @@ impl AiRateLimiting {
         Some(true)
     }
 
-    /// The same where it must be waited for. A store that could not be asked is not asked again for
-    /// this request.
+    /// The same where it must be waited for. Nothing is looked at twice for one request, and a store
+    /// that could not be asked is not asked again.
     ///
     /// # Errors
     /// When the store cannot be asked, and requests do not pass then.
@@ -169,9 +180,14 @@ impl AiRateLimiting {
             if budget.silent_stores.contains(&self.place.store) {
                 return self.blind();
             }
+            if budget.counters_with_room.contains(&demand.counter) {
+                continue;
+            }
             let counters = &self.place.counters;
             match counters.look(&demand.counter, demand.window).await {
-                Ok(tally) if self.judge(budget, demand, tally) => {}
+                Ok(tally) if self.judge(budget, demand, tally) => {
+                    budget.counters_with_room.push(demand.counter.clone());
+                }
                 Ok(_) => return Ok(false),
                 Err(error) => {
                     tracing::error!(resource = &*self.resource, "failed to limit count: {error}");

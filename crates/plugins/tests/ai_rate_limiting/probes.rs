@@ -248,6 +248,35 @@ async fn nobody_takes_the_probe_of_an_instance_that_is_passed_over() {
     assert_eq!(chosen(&probed), [("a".to_owned(), "probe")]);
 }
 
+/// The same after a failure.
+#[tokio::test]
+async fn a_fallback_leaves_the_probe_of_an_instance_that_is_passed_over() {
+    let stage = Stage::new(&["a", "b", "c"]).await;
+    let (name, mut config) = stage.multi(&all_kinds());
+    config["instances"][0]["breaker"] = json!({ "enabled": false });
+    config["instances"][1]["breaker"] = json!({ "faults": 1, "open_ms": 1000 });
+    let limit = json!({
+        "instances": [{ "name": "b", "limit": "${http_x_limit ?? 10}", "time_window": 60 }],
+    });
+    let route = stage.route("/routes/1", &[(name, config), ("ai-rate-limiting", limit)]);
+    let failure = || Behaviour::json(StatusCode::BAD_GATEWAY, "{}");
+    stage.upstream("a").script().set_default(failure());
+    assert_eq!(instance_of(&route.chat().await), "b");
+    stage.upstream("b").script().push(failure());
+    let more = [("x-limit", "1000")];
+    assert_eq!(instance_of(&route.ask(CHAT, &more).await), "c");
+    later(1).await;
+    for _ in 0..3 {
+        let seen = route.chat().await;
+        assert_eq!(
+            chosen(&seen).last(),
+            Some(&("c".to_owned(), "rate_limiting"))
+        );
+    }
+    let seen = route.ask(CHAT, &more).await;
+    assert_eq!(chosen(&seen).last(), Some(&("b".to_owned(), "probe")));
+}
+
 /// Whoever has something left is behind an open breaker: it is asked all the same.
 #[tokio::test]
 async fn an_open_breaker_is_better_than_a_limit_of_which_nothing_is_left() {
