@@ -10,7 +10,7 @@ fn settings() -> InstanceSettings {
     InstanceSettings {
         name: "a".into(),
         provider: Provider::find("openai").expect("a provider"),
-        place: llm::Place::default(),
+        place: Place::default(),
         endpoint: None,
         lack: None,
         headers: vec![("authorization".to_owned(), secret(CANARY))],
