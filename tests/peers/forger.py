@@ -68,7 +68,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         forger.requests.append(Request(self.path, headers, body))
         upstream = http.client.HTTPConnection(forger.target, timeout=60)
         with contextlib.closing(upstream):
-            upstream.request(self.command, self._place(), body, {"content-type": "application/json"})
+            upstream.request(
+                self.command, self._place(), body, {"content-type": "application/json"}
+            )
             answer = upstream.getresponse()
             kind, said = answer.headers["content-type"], answer.read()
         status, headers, said = forger.forge(said)
@@ -114,7 +116,10 @@ def nothing(_):
 
 
 ERRORS = [
-    (b"response.created", b'event: error\ndata: {"type":"error","code":"server_error","message":"forged"}\n\n'),
+    (
+        b"response.created",
+        b'event: error\ndata: {"type":"error","code":"server_error","message":"forged"}\n\n',
+    ),
     (
         b"content_block",
         b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"forged"}}\n\n',

@@ -237,7 +237,11 @@ def test_a_connection_that_times_out_moves_a_request_to_the_other(start, provide
         gateway = start(several(log, timeout=1000))
         assert ask(gateway)[0] == 200
     ((failed, taken),) = trails_of(log, 1)
-    assert (failed["instance"], failed["ended"], failed["status"]) == ("deepseek-backup", "timeout", 504)
+    assert (failed["instance"], failed["ended"], failed["status"]) == (
+        "deepseek-backup",
+        "timeout",
+        504,
+    )
     assert taken["instance"] == "openai-primary"
 
 

@@ -38,7 +38,11 @@ def ask_all(gateway, bodies, at_once):
 
 def said(text, turns=()):
     """A conversation that ends with these words."""
-    messages = [{"role": "system", "content": "be brief"}, *turns, {"role": "user", "content": text}]
+    messages = [
+        {"role": "system", "content": "be brief"},
+        *turns,
+        {"role": "user", "content": text},
+    ]
     return {**BODY, "messages": messages}
 
 
@@ -65,7 +69,11 @@ def test_a_change_elsewhere_does_not_start_the_round_again(start, tmp_path, aimo
     asked = ""
     for number in range(8):
         asked += ask(gateway, BODY)
-        other = {"id": "other", "uri": f"/other/{number}", "upstream": {"nodes": {"127.0.0.1:9": 1}}}
+        other = {
+            "id": "other",
+            "uri": f"/other/{number}",
+            "upstream": {"nodes": {"127.0.0.1:9": 1}},
+        }
         gateway.write({"routes": [*resources["routes"], other]})
     assert asked in "abcd" * 3, asked
 
@@ -110,7 +118,9 @@ def test_a_slow_instance_gets_less(start, tmp_path, aimock, slow_aimock, algorit
     assert 1 <= asked.count("slow") <= 30, asked.count("slow")
 
 
-def test_an_instance_that_never_ends_its_answers_is_passed_over(start, tmp_path, tap, aimock, llama):
+def test_an_instance_that_never_ends_its_answers_is_passed_over(
+    start, tmp_path, tap, aimock, llama
+):
     log = tmp_path / "requests.log"
     silent = tap(aimock, hold_after=0)
     instances = [named("silent", silent), named("b", llama)]
@@ -151,6 +161,7 @@ def test_the_turns_of_a_conversation_stay_together(start, aimock):
 
 # semantic
 
+
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory):
     """A real model that reads one text at a time, so that a text always has the same vector."""
@@ -184,7 +195,9 @@ def alike(aimock, **more):
     ]
 
 
-def test_a_prompt_goes_to_the_instance_that_real_embeddings_find_alike(start, tmp_path, aimock, embedder):
+def test_a_prompt_goes_to_the_instance_that_real_embeddings_find_alike(
+    start, tmp_path, aimock, embedder
+):
     log = tmp_path / "requests.log"
     gateway = start(multi_route(alike(aimock), log, semantic_opts=semantic(embedder), **SEMANTIC))
     for words, name in [(CODE, "coder"), (FRENCH, "translator"), (CODE, "coder")]:
@@ -198,7 +211,9 @@ def test_a_prompt_goes_to_the_instance_that_real_embeddings_find_alike(start, tm
     assert [trail[0]["chosen"] for trail in trails_of(log, 4)] == ["semantic"] * 4
 
 
-def test_an_alike_instance_that_fails_is_followed_by_the_fallback(start, tmp_path, tap, aimock, embedder):
+def test_an_alike_instance_that_fails_is_followed_by_the_fallback(
+    start, tmp_path, tap, aimock, embedder
+):
     log = tmp_path / "requests.log"
     instances = alike(aimock)
     instances[1]["override"]["endpoint"] = tap(aimock, cut_after=0).url

@@ -108,7 +108,9 @@ def servers(tmp_path):
         pytest.param(
             [AIMOCK, LLAMA, AIMOCK, LLAMA], KILL, LISTED, QUICK_BREAKER, id="in-turn-breakers"
         ),
-        pytest.param([LLAMA, AIMOCK], FREEZE, LISTED | SILENCE, QUICK_BREAKER, id="frozen-breakers"),
+        pytest.param(
+            [LLAMA, AIMOCK], FREEZE, LISTED | SILENCE, QUICK_BREAKER, id="frozen-breakers"
+        ),
         pytest.param([LLAMA, AIMOCK], TERM, ONLY_5XX, PATIENT | CHECKED, id="in-turn-stopped"),
     ],
 )

@@ -20,7 +20,12 @@ from tap import Tap, after_content, before_content, in_body
 
 # Greedy, or the noise of the random model may end before its first word.
 GREEDY = {"extra_body": {"temperature": 0}}
-ASKED = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 8, **GREEDY}
+ASKED = {
+    "model": "m",
+    "messages": [{"role": "user", "content": "hello"}],
+    "max_tokens": 8,
+    **GREEDY,
+}
 INPUT = {"model": "m", "input": "hello", "max_output_tokens": 8, **GREEDY}
 # The length of a silence that is a failure; the servers are quicker than this, even under load.
 SILENCE = 1500
@@ -329,7 +334,10 @@ def test_when_all_refuse_a_client_is_told_when_to_come_again(exhausted, mode):
     assert seen.error.body["message"] == "forged"
     assert seen.error.response.headers["retry-after"] == "9"
     (trail,) = trails_of(log, 1)
-    assert [facts(attempt) for attempt in trail] == [("status", 429, KEY), ("status", 503, PROVIDER)]
+    assert [facts(attempt) for attempt in trail] == [
+        ("status", 429, KEY),
+        ("status", 503, PROVIDER),
+    ]
     # Once both breakers are open, whoever recovers soonest is asked first, and asked all the same.
     for _ in range(5):
         ask(gateway, "all", "chat", mode)
@@ -376,7 +384,11 @@ def test_callers_do_not_notice_that_four_of_five_instances_are_ill(start, aimock
         attempts = [attempt for trail in told for attempt in trail]
         ends = {(attempt["instance"], attempt["ended"]) for attempt in attempts}
         # The slow one is slow in its streams only.
-        assert {("dead", "connect"), ("slow", "first_content_timeout"), ("slow", "complete")} <= ends
+        assert {
+            ("dead", "connect"),
+            ("slow", "first_content_timeout"),
+            ("slow", "complete"),
+        } <= ends
         assert {("out of quota", "status"), ("well", "complete")} <= ends
         mad = {ended for name, ended in ends if name == "out of its mind"}
         assert mad <= {"not_json", "no_content"} and mad

@@ -105,7 +105,9 @@ def checkers(gateway):
 def marks(probed, start=0):
     """The marks of the probes from number `start` on."""
     asked = [bytes(link.received) for link in list(probed.links)[start:]]
-    return [one.split(b" ")[1].partition(b"?")[2].decode() for one in asked if one.startswith(b"GET ")]
+    return [
+        one.split(b" ")[1].partition(b"?")[2].decode() for one in asked if one.startswith(b"GET ")
+    ]
 
 
 def test_thousands_of_changes_fail_no_request_and_leave_nothing_behind(start, tap, aimock, llama):
