@@ -311,7 +311,7 @@ async fn a_failure_that_took_too_long_is_the_answer() {
 async fn each_attempt_has_its_own_time_to_fail_in() {
     let slow = |name| {
         let mut member = failing(name, 500);
-        member.behaviour.delay = Duration::from_millis(120);
+        member.behaviour.delay = Duration::from_millis(900);
         member
     };
     let members = [
@@ -320,7 +320,7 @@ async fn each_attempt_has_its_own_time_to_fail_in() {
         Member::new("c"),
     ];
     // Together the two take longer than either may.
-    let config = json!({ "fallback_strategy": "http_5xx", "retry_on_failure_within_ms": 200 });
+    let config = json!({ "fallback_strategy": "http_5xx", "retry_on_failure_within_ms": 1500 });
     let seen = Stage::new(members, config).await.chat(CHAT).await;
     assert_eq!(statuses(&seen), [500, 500, 200]);
 }

@@ -103,10 +103,8 @@ impl Fault {
     /// How long a silence lasts that is none any more. Long, where no fault is a silence: nothing may
     /// depend on the speed of the machine.
     fn timeout(&self) -> u64 {
-        match self.behaviour.stall_after.is_some() || self.is_silent {
-            true => 400,
-            false => 60_000,
-        }
+        let stalls = self.behaviour.stall_after.is_some() || self.is_silent;
+        if stalls { 400 } else { 60_000 }
     }
 
     fn member(&self, name: &'static str) -> Member {
@@ -315,7 +313,7 @@ async fn replaced(
         [first, json!(["b", "fallback", status, ended, whose])]
     );
     assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
-    said.is_seen_in(&seen, &broken);
+    said.judge(&seen, &broken);
 }
 
 /// The client sees what came and that it is not whole, the log says why, and nobody else is asked.
@@ -339,7 +337,7 @@ async fn shown(behaviour: Behaviour, broken: Option<RelayError>, ended: &str, wh
 // === impl Said ===
 
 impl Said {
-    fn is_seen_in(self, seen: &Seen, fault: &Fault) {
+    fn judge(self, seen: &Seen, fault: &Fault) {
         let kind = seen.headers.get("content-type").cloned();
         let json = Some(HeaderValue::from_static("application/json"));
         let wait = seen.headers.get("retry-after");

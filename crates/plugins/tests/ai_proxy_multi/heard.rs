@@ -15,7 +15,10 @@ thread_local! {
 /// Everything that this thread, and so the test that runs on it, has said: one line for each event,
 /// with its level first.
 #[derive(Debug)]
-pub(crate) struct Heard;
+pub(crate) struct Heard {
+    /// How many lines came before.
+    before: usize,
+}
 
 /// One for all threads: callsites ask only once whether anybody listens.
 struct Listener;
@@ -31,8 +34,9 @@ impl Heard {
         LISTENER.call_once(|| {
             tracing::subscriber::set_global_default(Listener).expect("the only one");
         });
-        LINES.with_borrow_mut(Vec::clear);
-        Self
+        Self {
+            before: LINES.with_borrow(Vec::len),
+        }
     }
 
     /// Whether a line of this level holds this text.
@@ -43,12 +47,12 @@ impl Heard {
     /// How many lines of this level hold this text.
     pub(crate) fn count(&self, level: &str, text: &str) -> usize {
         let holds = |line: &&String| line.starts_with(level) && line.contains(text);
-        LINES.with_borrow(|lines| lines.iter().filter(holds).count())
+        LINES.with_borrow(|lines| lines.iter().skip(self.before).filter(holds).count())
     }
 
     /// All lines, for messages.
     pub(crate) fn lines(&self) -> String {
-        LINES.with_borrow(|lines| lines.join("\n"))
+        LINES.with_borrow(|lines| lines.get(self.before..).unwrap_or_default().join("\n"))
     }
 }
 

@@ -544,8 +544,8 @@ async fn when_all_are_open_it_is_time_that_counts_and_not_likeness() {
         more["breaker"] = breaker;
         let behaviour = Behaviour::status(StatusCode::SERVICE_UNAVAILABLE);
         Member {
-            more,
             behaviour,
+            more,
             ..member
         }
     };
