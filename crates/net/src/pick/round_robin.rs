@@ -168,7 +168,7 @@ fn round(units: &[u32]) -> Box<[u32]> {
         let mut most = None;
         for ((index, units), balance) in (0..).zip(units).zip(&mut balances) {
             *balance += i64::from(*units);
-            if *units > 0 && most.is_none_or(|(_, most)| *balance > most) {
+            if most.is_none_or(|(_, most)| *balance > most) {
                 most = Some((index, *balance));
             }
         }

@@ -162,6 +162,54 @@ fn who_left_early_tells_nothing_of_an_unknown_target() {
 }
 
 #[test]
+fn failures_count_for_a_minute_at_most() {
+    let picker = Ewma::with_lots([1, 1], 1);
+    let now = Instant::now();
+    let expected = |picker: &Ewma| picker.expected(0, false, picker.clock.stamp(now));
+    for seconds in [1.0, 2.0, 4.0] {
+        picker.fail(0, now);
+        assert_eq!(expected(&picker), Some(seconds));
+    }
+    for _ in 0..20 {
+        picker.fail(0, now);
+    }
+    assert_eq!(expected(&picker), Some(60.0));
+}
+
+#[test]
+fn a_new_time_counts_the_more_the_older_those_before_it_are() {
+    let picker = Ewma::with_lots([1, 1], 1);
+    let start = Instant::now();
+    let after = |target, wait: u64| {
+        let now = start + Duration::from_secs(wait);
+        picker.settle(target, &Outcome::Whole(millis(1000)), start);
+        picker.settle(target, &Outcome::Whole(millis(9000)), now);
+        picker.expected(target, false, picker.clock.stamp(now))
+    };
+    assert_eq!(after(0, 0), Some(2.0));
+    let half = after(1, 10).expect("it is known");
+    assert!((half - 5.0).abs() < 0.01, "{half}");
+}
+
+#[test]
+fn the_usual_number_of_parts_follows_slowly_and_is_inherited() {
+    let picker = Ewma::with_lots([1, 1], 1);
+    let now = Instant::now();
+    let answer = |parts| Outcome::Streamed {
+        first: millis(1),
+        between: None,
+        parts,
+    };
+    picker.settle(0, &answer(10), now);
+    picker.settle(1, &answer(26), now);
+    let heir = picker.heir([1, 1], &[None, None]);
+    for picker in [&picker, &heir] {
+        let parts = picker.parts.read(picker.clock.stamp(now));
+        assert_eq!(parts.map(|parts| parts.value), Some(11.0));
+    }
+}
+
+#[test]
 fn equal_targets_share_by_what_is_in_flight_and_by_weight() {
     let picker = Ewma::with_lots([3, 1], 7);
     let now = Instant::now();
@@ -178,6 +226,18 @@ fn an_unknown_target_is_found_out() {
     picker.settle(0, &streamed(10, 1), now);
     let times = (0..40).filter(|_| pick(&picker, true, now) == 1).count();
     assert!((10..30).contains(&times), "{times}");
+}
+
+#[test]
+fn an_unknown_target_passes_for_as_quick_as_the_other() {
+    let picker = Ewma::with_lots([1, 1], 7);
+    let now = Instant::now();
+    picker.settle(0, &streamed(10, 1), now);
+    picker.begin(0);
+    assert!((0..20).all(|_| pick(&picker, true, now) == 1));
+    picker.begin(1);
+    picker.begin(1);
+    assert!((0..20).all(|_| pick(&picker, true, now) == 0));
 }
 
 #[test]

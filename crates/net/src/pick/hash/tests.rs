@@ -136,3 +136,13 @@ fn a_key_on_a_point_belongs_to_that_point() {
         assert_eq!(ring.pick(&key, &Tried::new()), Some(index as usize));
     }
 }
+
+#[test]
+fn a_key_behind_the_last_point_belongs_to_the_first() {
+    let ring = HashRing::new(PAIR);
+    let (last, _) = ring.points[ring.len() - 1];
+    let mut behind = (0..).map(key).filter(|key| crc32fast::hash(key) > last);
+    let key = behind.next().expect("a key");
+    let (_, first) = ring.points[0];
+    assert_eq!(ring.pick(&key, &Tried::new()), Some(first as usize));
+}

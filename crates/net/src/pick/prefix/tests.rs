@@ -13,6 +13,14 @@ fn ask(picker: &Prefix, blocks: &[u64], tried: &[usize], now: Instant) -> usize 
     target
 }
 
+/// Has a target get so many requests without blocks, which are over at once.
+fn load(picker: &Prefix, target: usize, count: usize, now: Instant) {
+    for _ in 0..count {
+        picker.begin(target, &[], now);
+        picker.settle(target, &Outcome::Unknown);
+    }
+}
+
 /// One conversation of a simulation.
 struct Conversation {
     blocks: Vec<u64>,
@@ -291,4 +299,90 @@ fn an_heir_keeps_conversations_at_the_targets_it_has_too() {
             _ => {}
         }
     }
+}
+
+/// Whether a request stays at the home of its beginning when that one has got so many requests, and
+/// the other so many.
+fn stays(blocks: &[u64], home: usize, other: usize) -> bool {
+    let picker = equal(2);
+    let now = Instant::now();
+    let first = ask(&picker, &[1, 2], &[], now);
+    load(&picker, first, home - 1, now);
+    load(&picker, 1 - first, other, now);
+    picker.pick(blocks, &Tried::new(), now) == Some(first)
+}
+
+#[test]
+fn a_conversation_stays_up_to_a_fifth_or_eight_above_the_part() {
+    let next = [1, 2, 3];
+    assert!(stays(&next, 15, 0));
+    assert!(!stays(&next, 16, 0));
+    assert!(stays(&next, 149, 100));
+    assert!(!stays(&next, 150, 100));
+}
+
+#[test]
+fn those_that_begin_alike_join_up_to_a_twentieth_or_two_above_the_part() {
+    let like = [1, 9];
+    assert!(stays(&like, 3, 0));
+    assert!(!stays(&like, 4, 0));
+    assert!(stays(&like, 109, 100));
+    assert!(!stays(&like, 110, 100));
+}
+
+#[test]
+fn new_conversations_are_placed_by_weight() {
+    let picker = Prefix::new([("a", 3), ("b", 1)]);
+    let now = Instant::now();
+    let blocks = (0..800).map(|number| [mixed(number)]);
+    let light = blocks.filter(|block| picker.pick(block, &Tried::new(), now) == Some(1));
+    let light = light.count();
+    assert!((160..240).contains(&light), "{light}");
+}
+
+#[test]
+fn who_has_least_is_told_by_weight_and_by_what_is_stuck() {
+    let now = Instant::now();
+    let picker = Prefix::new([("a", 3), ("b", 1)]);
+    load(&picker, 0, 4, now);
+    load(&picker, 1, 2, now);
+    assert_eq!(picker.pick(&[], &Tried::new(), now), Some(0));
+
+    let picker = equal(2);
+    load(&picker, 1, 5, now);
+    for _ in 0..40 {
+        picker.in_flight.begin(0);
+    }
+    assert_eq!(picker.pick(&[], &Tried::new(), now), Some(1));
+}
+
+#[test]
+fn an_heir_knows_the_load_and_what_is_in_flight() {
+    let now = Instant::now();
+    let heir = |picker: &Prefix| picker.heir([("b", 1), ("new", 1)], &[Some(1), None]);
+    let picker = equal(2);
+    load(&picker, 1, 5, now);
+    assert_eq!(heir(&picker).pick(&[], &Tried::new(), now), Some(1));
+    let picker = equal(2);
+    for _ in 0..40 {
+        picker.in_flight.begin(1);
+    }
+    assert_eq!(heir(&picker).pick(&[], &Tried::new(), now), Some(1));
+}
+
+#[test]
+fn a_new_target_of_an_heir_does_not_pass_for_one_that_is_gone() {
+    let picker = equal(3);
+    let now = Instant::now();
+    let homes: Vec<_> = (0..60)
+        .map(|number| ask(&picker, &[mixed(number)], &[], now))
+        .collect();
+    let heir = picker.heir([("new", 1), ("b", 1), ("c", 1)], &[None, Some(1), Some(2)]);
+    // The load of then is forgotten, and the conversations go on.
+    let now = now + Duration::from_hours(1);
+    let gone = (0..60).zip(homes).filter(|(_, home)| *home == 0);
+    let places: Vec<_> = gone
+        .map(|(number, _)| heir.pick(&[mixed(number), 1], &Tried::new(), now))
+        .collect();
+    assert!(places.iter().any(|place| *place != Some(0)), "{places:?}");
 }

@@ -238,3 +238,25 @@ fn tried_holds_any_number_of_targets() {
     assert_eq!(tried.len(), 4);
     assert!(!tried.contains(1) && !tried.contains(501) && !tried.contains(10_000));
 }
+
+#[test]
+fn sets_of_many_targets_have_places_of_their_own_too() {
+    // As above, of more targets than have a place for each set.
+    let picker = RoundRobin::from_first([8, 1, 1, 1, 1, 1, 1, 1, 1, 5]);
+    let mut first = Vec::new();
+    for _ in 0..1600 {
+        let pick = picker.pick(&Tried::from_iter([9])).unwrap();
+        first.push(pick);
+        if pick == 0 {
+            picker.pick(&Tried::from_iter([0, 9])).unwrap();
+        }
+    }
+    assert_eq!(tally(&first)[&0], 800);
+}
+
+#[test]
+fn whoever_is_left_may_be_the_first() {
+    let first = |_| RoundRobin::new([1, 1, 1]).pick(&Tried::from_iter([0]));
+    let firsts: Vec<_> = (0..100).filter_map(first).collect();
+    assert_eq!(tally(&firsts).len(), 2);
+}
