@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 use net::health::Prober;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Simulator};
@@ -170,7 +170,7 @@ async fn a_probe_is_framed_by_its_body_and_by_nothing_configured() {
         .expect("a probe")
         .request;
     assert_eq!(received.text(), "{\"a\":1}");
-    let mut names: Vec<_> = received.headers.keys().map(|name| name.as_str()).collect();
+    let mut names: Vec<_> = received.headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     let sent = [
         "authorization",
