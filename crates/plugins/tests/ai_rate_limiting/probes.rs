@@ -1,12 +1,14 @@
 //! Whom `ai-proxy-multi` passes over, since nothing is left of a limit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::StatusCode;
 use serde_json::{Value, json};
 use simulator::Behaviour;
+use tokio::net::TcpListener;
 
-use crate::stage::{CHAT, Stage, chosen, header, instance_of, later};
+use crate::stage::{CHAT, Stage, answer, chosen, header, instance_of, later};
 
 fn limits(limits: &[(&str, u64)]) -> (&'static str, Value) {
     let limits = limits
@@ -315,4 +317,50 @@ async fn requests_at_once_are_let_in_while_something_is_left() {
     // All of them were let in by the first one, which was charged too late to stop them.
     assert_eq!((stage.asked("a"), stage.asked("b")), (8, 0));
     assert_eq!(route.sequence(3).await, ["b", "-", "-"]);
+}
+
+/// Whatever is looked at for a request, a store that does not answer is asked for the first thing only:
+/// each question to it would be a connection of its own.
+#[tokio::test]
+async fn a_store_that_is_silent_is_waited_for_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&connections);
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            seen.fetch_add(1, Ordering::SeqCst);
+            held.push(socket);
+        }
+    });
+    let stage = Stage::new(&["a", "b", "c"]).await;
+    for name in ["a", "b", "c"] {
+        // Without usage nothing is charged, so nobody else asks.
+        stage
+            .upstream(name)
+            .script()
+            .set_default(answer(&json!({})));
+    }
+    let mut limit = json!({
+        "limit": 10, "time_window": 60,
+        "policy": "redis", "redis_host": "127.0.0.1", "redis_port": port, "redis_timeout": 50,
+    });
+    let strict = [
+        stage.multi(&all_kinds()),
+        ("ai-rate-limiting", limit.clone()),
+    ];
+    let refused = stage.route("/routes/1", &strict).chat().await;
+    assert_eq!(refused.status, 500);
+    assert_eq!(
+        refused.json(),
+        json!({ "error_msg": "failed to limit count" })
+    );
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+
+    limit["allow_degradation"] = true.into();
+    let lenient = [stage.multi(&all_kinds()), ("ai-rate-limiting", limit)];
+    let passed = stage.route("/routes/2", &lenient).chat().await;
+    assert_eq!((passed.status.as_u16(), &*instance_of(&passed)), (200, "a"));
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
