@@ -12,6 +12,7 @@ use plugin::ConfigError;
 
 pub(crate) use proxy::AiProxy;
 pub(crate) use proxy_multi::AiProxyMulti;
+pub use proxy_multi::{Idle, idle_fields};
 pub(crate) use rate_limiting::AiRateLimiting;
 
 /// Where in an instance's configuration its fault lies.

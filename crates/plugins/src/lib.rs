@@ -13,4 +13,5 @@ mod observe;
 #[cfg(test)]
 mod sample;
 
+pub use ai::{Idle, idle_fields};
 pub use list::PLUGINS;

@@ -8,6 +8,7 @@ mod choice;
 mod config;
 mod gauge;
 mod health;
+mod idle;
 mod key;
 mod rules;
 mod semantic;
@@ -29,6 +30,7 @@ use choice::Others;
 use config::{Algorithm, Config, InstanceConfig};
 use gauge::Gauge;
 use health::{Checked, Wellness};
+pub use idle::{Idle, idle_fields};
 use key::HashKey;
 use semantic::Semantic;
 
@@ -74,6 +76,7 @@ impl Plugin for AiProxyMulti {
         rules::judge_balancer(&config)?;
         warn(&instances, host.resource);
         health::warn(&config.instances, host.resource);
+        idle::warn(&config, host.resource);
         let algorithm = config.balancer.algorithm;
         let balance = Arc::new(Balance::new(&config.instances, algorithm, host));
         balance.seat(&mut instances);

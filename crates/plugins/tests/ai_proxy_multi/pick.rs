@@ -351,3 +351,16 @@ async fn turns_are_not_shared_between_routes_and_start_again_when_weights_change
         "{seen:?}"
     );
 }
+
+#[tokio::test]
+async fn fields_without_effect_are_told_of_when_they_are_loaded() {
+    let heard = Heard::listening();
+    let checked = Member::new("a").with(json!({ "checks": { "active": {} } }));
+    let stage = Stage::new([checked], json!({ "balancer": { "key": "uri" } })).await;
+    stage.chat(CHAT).await;
+    for field in ["balancer.key", "instances[0].checks"] {
+        let told = heard.count("WARN", &format!("resource=\"/routes/1\" field=\"{field}\""));
+        assert_eq!(told, 1, "{}", heard.lines());
+    }
+    assert_eq!(heard.count("WARN", "has no effect"), 2, "{}", heard.lines());
+}
