@@ -29,6 +29,7 @@ pub mod keyring;
 pub mod locate;
 pub mod lookup;
 pub mod merge;
+pub mod misspelt;
 mod nearest;
 pub mod resource;
 pub mod schema;

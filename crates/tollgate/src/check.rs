@@ -119,6 +119,8 @@ fn resources(file: &Path, text: &str, environment: &Environment) -> Findings {
         warnings: unset
             .chain(lint::inverted_priorities(&loaded.document))
             .chain(lint::passive_checks(&loaded.document))
+            .chain(lint::idle_fields(&loaded.document))
+            .chain(lint::misspelt_fields(&loaded.document, &house.registry))
             .collect(),
         summary: format!("{} resources, all valid", loaded.document.len()),
     }

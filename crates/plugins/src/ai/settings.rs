@@ -342,7 +342,8 @@ impl JsonSchema for Options {
             "type": "object",
             "properties": {
                 "model": { "type": "string", "description": "The model that is asked." }
-            }
+            },
+            "additionalProperties": true
         })
     }
 }

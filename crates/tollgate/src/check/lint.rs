@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use config::Document;
+use config::fault::dotted;
+use config::misspelt::misspelt;
+use plugin::Registry;
 use serde_json::Value;
 
 #[cfg(test)]
@@ -38,16 +41,64 @@ pub(super) fn passive_checks(document: &Document) -> Vec<String> {
     found.collect()
 }
 
-/// The instances of every resource that has some, with the key of the resource.
-fn instances(document: &Document) -> impl Iterator<Item = (&Arc<str>, &[Value])> {
+/// Fields of `ai-proxy-multi` that do nothing as the rest of it is.
+pub(super) fn idle_fields(document: &Document) -> Vec<String> {
+    let of_one = |(key, plugins): (&Arc<str>, &Value)| {
+        let config = plugins.get("ai-proxy-multi")?;
+        let idle = plugins::idle_fields(config).into_iter();
+        let key = key.clone();
+        Some(idle.map(move |idle| {
+            let (field, since) = (idle.field, idle.since);
+            format!("{key}: plugins.ai-proxy-multi.{field}: has no effect, since {since}")
+        }))
+    };
+    every_plugins(document)
+        .filter_map(of_one)
+        .flatten()
+        .collect()
+}
+
+/// Fields of plugins that no schema knows, and that look like one that it knows.
+pub(super) fn misspelt_fields(document: &Document, registry: &Registry) -> Vec<String> {
+    let mut told = Vec::new();
+    for (key, plugins) in every_plugins(document) {
+        for (name, config) in plugins.as_object().into_iter().flatten() {
+            let schema = registry.schema(name);
+            for slip in schema.map_or_else(Vec::new, |schema| misspelt(schema, config)) {
+                let place = dotted(&slip.pointer);
+                told.push(format!(
+                    "{key}: plugins.{name}.{place}: unknown field, did you mean {:?}?",
+                    slip.meant
+                ));
+            }
+        }
+    }
+    told
+}
+
+/// The plugins of every resource that runs some, with the key of the resource.
+fn every_plugins(document: &Document) -> impl Iterator<Item = (&Arc<str>, &Value)> {
     let routes = document.routes.values().map(|item| (&item.key, &item.raw));
     let services = document.services.values();
     let services = services.map(|item| (&item.key, &item.raw));
     let configs = document.plugin_configs.values();
     let configs = configs.map(|item| (&item.key, &item.raw));
-    let all = routes.chain(services).chain(configs);
-    all.filter_map(|(key, raw)| {
-        let instances = raw.pointer("/plugins/ai-proxy-multi/instances")?;
+    let rules = document.global_rules.values();
+    let rules = rules.map(|item| (&item.key, &item.raw));
+    let groups = document.consumer_groups.values();
+    let groups = groups.map(|item| (&item.key, &item.raw));
+    let all = routes
+        .chain(services)
+        .chain(configs)
+        .chain(rules)
+        .chain(groups);
+    all.filter_map(|(key, raw)| Some((key, raw.get("plugins")?)))
+}
+
+/// The instances of every resource that has some, with the key of the resource.
+fn instances(document: &Document) -> impl Iterator<Item = (&Arc<str>, &[Value])> {
+    every_plugins(document).filter_map(|(key, plugins)| {
+        let instances = plugins.get("ai-proxy-multi")?.get("instances")?;
         Some((key, instances.as_array()?.as_slice()))
     })
 }

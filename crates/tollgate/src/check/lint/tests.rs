@@ -4,8 +4,9 @@ use std::sync::Arc;
 use config::Document;
 use config::source::read_document;
 use config::substitute::Environment;
+use plugin::Registry;
 
-use super::{inverted_priorities, passive_checks};
+use super::{idle_fields, inverted_priorities, misspelt_fields, passive_checks};
 
 fn document(text: &str) -> Arc<Document> {
     let path = Path::new("apisix.yaml");
@@ -64,4 +65,63 @@ routes:
     let told = inverted_priorities(&of(1));
     let begin = "/routes/r: plugins.ai-proxy-multi.instances: \"deepseek-backup\" is preferred to";
     assert!(told.len() == 1 && told[0].starts_with(begin), "{told:?}");
+}
+
+#[test]
+fn a_slip_in_a_plugins_field_is_told_with_what_was_meant() {
+    let document = document(
+        "
+routes:
+  - id: r
+    uri: /r
+    plugins:
+      ai-proxy-multi:
+        fallback_strateg: http_5xx
+        note: ours
+        instances:
+          - { name: a, provider: openai, weight: 1, auth: {}, options: { models: m }, priorty: 1 }
+services:
+  - id: s
+    plugins:
+      key-auth: { hide_credential: true, _meta: { disable: false } }
+#END
+",
+    );
+    let registry = Registry::new(plugins::PLUGINS, None);
+    assert_eq!(
+        misspelt_fields(&document, &registry),
+        [
+            "/routes/r: plugins.ai-proxy-multi.fallback_strateg: unknown field, did you mean \
+             \"fallback_strategy\"?",
+            "/routes/r: plugins.ai-proxy-multi.instances[0].priorty: unknown field, did you mean \
+             \"priority\"?",
+            "/services/s: plugins.key-auth.hide_credential: unknown field, did you mean \
+             \"hide_credentials\"?",
+        ]
+    );
+}
+
+#[test]
+fn fields_without_effect_are_told_with_the_reason() {
+    let document = document(
+        "
+routes:
+  - id: r
+    uri: /r
+    plugins:
+      ai-proxy-multi:
+        balancer: { key: uri }
+        instances: [{ name: a, provider: openai, weight: 1, auth: {}, checks: { active: {} } }]
+#END
+",
+    );
+    assert_eq!(
+        idle_fields(&document),
+        [
+            "/routes/r: plugins.ai-proxy-multi.balancer.key: has no effect, since only chash looks at \
+             it, and balancer.algorithm is roundrobin",
+            "/routes/r: plugins.ai-proxy-multi.instances[0].checks: has no effect, since a single \
+             instance is asked whatever its health",
+        ]
+    );
 }
