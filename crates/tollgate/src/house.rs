@@ -14,6 +14,8 @@ use plugin::{Living, Registry};
 use serde_json::{Map, Value};
 use telemetry::metrics::{self, Metrics};
 
+use crate::expected;
+
 /// The plugins, the metrics, and what outlives snapshots.
 #[derive(Debug)]
 pub(crate) struct House {
@@ -86,7 +88,7 @@ impl House {
         let mut whole = loaded.clone();
         let found = reported
             .iter()
-            .map(|fault| rejected(fault, &loaded.document));
+            .map(|fault| rejected(fault, &loaded.document, &self.registry));
         whole.rejected.extend(found);
         (snapshot, whole)
     }
@@ -101,14 +103,14 @@ fn metrics(attributes: &Map<String, Value>) -> anyhow::Result<Metrics> {
 }
 
 /// A fault of compiling in the words of a fault of loading.
-fn rejected(fault: &Reported, document: &Document) -> Rejected {
+fn rejected(fault: &Reported, document: &Document, registry: &Registry) -> Rejected {
+    let in_its_own_words = || {
+        let message = without_place(&fault.pointer, innermost(&fault.message));
+        CheckError::rule(&fault.pointer, message, "")
+    };
     Rejected {
         key: fault.key.to_string(),
-        error: CheckError::rule(
-            &fault.pointer,
-            without_place(&fault.pointer, innermost(&fault.message)),
-            "",
-        ),
+        error: expected::by_schema(fault, document, registry).unwrap_or_else(in_its_own_words),
         place: document.place(&fault.key, &fault.pointer),
         fate: match fault.outcome {
             Outcome::Kept => Fate::Kept,

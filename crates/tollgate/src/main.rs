@@ -9,6 +9,7 @@ mod certificates;
 mod check;
 mod cli;
 mod demo;
+mod expected;
 mod house;
 mod logging;
 mod probing;
