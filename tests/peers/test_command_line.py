@@ -267,6 +267,22 @@ def test_the_printed_lines_work_as_printed(demo):
     assert process.running()
 
 
+def test_the_printed_fallback_is_answered_by_the_spare_instance(demo):
+    process, lines = demo
+    line = next(line for line in lines if "/fallback/" in line)
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, timeout=60, check=True)
+    assert "says hello" in json.loads(ended.stdout)["choices"][0]["message"]["content"]
+
+    def entry():
+        said = process.out().splitlines()
+        entries = [json.loads(one) for one in said if one.startswith("{")]
+        return next((one for one in entries if one.get("route_id") == "fallback"), None)
+
+    logged = wait_until(entry, "the access log entry")
+    assert logged["upstream_status"] == "429, 200"
+    assert logged["instance"] == "spare"
+
+
 def test_the_demo_logs_model_tokens_and_time_to_first_token(demo):
     process, lines = demo
     line = next(line for line in lines if '"stream":true' in line)

@@ -68,6 +68,7 @@ pub(crate) fn furnish(
             json!(["/v1/messages", "/v1/messages/*"]),
             "anthropic",
         ),
+        falling_back(&endpoint),
     ];
     let mut real = Vec::new();
     for row in REAL {
@@ -86,6 +87,32 @@ pub(crate) fn furnish(
     Ok(real)
 }
 
+/// A route whose preferred instance is always out of quota; the other one answers.
+fn falling_back(endpoint: &str) -> Value {
+    let instance = |name: &str, priority: i64, told: Value| {
+        json!({
+            "name": name, "provider": "openai", "weight": 1, "priority": priority,
+            "auth": { "header": told },
+            "override": { "endpoint": endpoint }
+        })
+    };
+    let text = "The instance \"preferred\" was out of quota, so \"spare\" says hello.";
+    json!({
+        "id": "fallback", "name": "fallback", "uri": "/fallback/*",
+        "plugins": {
+            "prometheus": { "prefer_name": true },
+            "ai-proxy-multi": {
+                "fallback_strategy": "instance_health_and_rate_limiting",
+                "instances": [
+                    instance("preferred", 1, json!({ "x-sim-status": "429" })),
+                    instance("spare", 0, json!({ "x-sim-text": text }))
+                ],
+                "logging": { "summaries": true }
+            }
+        }
+    })
+}
+
 /// What to try, for a gateway that listens at `proxy`.
 pub(crate) fn told(proxy: SocketAddr, real: &[&str]) -> Vec<Told> {
     let base = format!("http://{proxy}");
@@ -102,6 +129,14 @@ pub(crate) fn told(proxy: SocketAddr, real: &[&str]) -> Vec<Told> {
             curl: curl(
                 &format!("{base}/v1/messages -H 'anthropic-version: 2023-06-01'"),
                 &json!({ "model": "demo", "max_tokens": 64, "messages": [hello()] }),
+            ),
+        },
+        Told {
+            what: "a fallback: the preferred instance answers 429, and nobody notices (simulated)"
+                .to_owned(),
+            curl: curl(
+                &format!("{base}/fallback/v1/chat/completions"),
+                &json!({ "model": "demo", "messages": [hello()] }),
             ),
         },
         Told {
