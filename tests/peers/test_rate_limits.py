@@ -91,12 +91,6 @@ def ask(gateway, path=CHAT):
     return status, headers, body.decode()
 
 
-def said(gateway):
-    """The status, and what the model said."""
-    status, _, body = ask(gateway)
-    return status, json.loads(body)["choices"][0]["message"]["content"] if status == 200 else body
-
-
 def spend(gateway, server, key_count=1):
     """Three requests of ten tokens, each charged before the next one, and a fourth."""
     statuses = []
@@ -104,6 +98,26 @@ def spend(gateway, server, key_count=1):
         statuses.append(ask(gateway)[0])
         wait_until(lambda: list(server.counters().values()) == [spent] * key_count, "the charge")
     return [*statuses, ask(gateway)[0]]
+
+
+class Visitor:
+    """Sends requests one after the other: each when the one before is logged, and so charged."""
+
+    def __init__(self, gateway, log):
+        self.gateway, self.log, self.count = gateway, log, 0
+
+    def ask(self, **headers):
+        """The status, headers and text of one request."""
+        url = self.gateway.url + CHAT
+        status, heads, body = fetch("POST", url, BODY, headers)
+        self.count += 1
+        wait_until(lambda: len(logged(self.log)) == self.count, "the request to be logged")
+        return status, heads, body.decode()
+
+    def said(self):
+        """The status, and what the model said."""
+        status, _, text = self.ask()
+        return status, json.loads(text)["choices"][0]["message"]["content"]
 
 
 # In memory
@@ -116,27 +130,45 @@ def test_an_instance_without_budget_is_passed_over_and_another_answers(start, pr
     limits = [{"name": name, "limit": 10, "time_window": 600} for name in ("a", "b")]
     several["routes"][0]["plugins"]["ai-rate-limiting"] = {"instances": limits[:1]}
     gateway = start(several)
-    assert [said(gateway) for _ in range(3)] == [(200, "from a"), (200, "from b"), (200, "from b")]
-    wait_until(lambda: len(logged(log)) == 3, "three requests to be logged")
+    visitor = Visitor(gateway, log)
+    said = [visitor.said() for _ in range(3)]
+    assert said == [(200, "from a"), (200, "from b"), (200, "from b")]
     chosen = [[one["chosen"] for one in entry["llm_attempts"]] for entry in logged(log)]
     assert chosen == [["roundrobin"], ["rate_limiting"], ["rate_limiting"]]
 
     # Something else is changed: what was spent is spent.
-    other = {"id": "other", "uri": "/other", "plugins": {"ai-proxy": {"provider": "openai", "auth": {}}}}
+    proxy = {"ai-proxy": {"provider": "openai", "auth": {}}}
+    other = {"id": "other", "uri": "/other", "plugins": proxy}
     gateway.write({"routes": [*several["routes"], other]})
     wait_until(lambda: fetch("POST", gateway.url + "/other", {})[0] != 404, "the other route")
-    assert said(gateway) == (200, "from b")
+    assert visitor.said() == (200, "from b")
 
     # The other one gets a budget too, and spends it. Limits that did not change go on.
     several["routes"][0]["plugins"]["ai-rate-limiting"] = {"instances": limits}
     gateway.write(several)
     wait_until(lambda: fetch("POST", gateway.url + "/other", {})[0] == 404, "the change")
-    assert said(gateway) == (200, "from b")
-    status, headers, text = ask(gateway)
+    assert visitor.said() == (200, "from b")
+    status, headers, text = visitor.ask()
     assert status == 503
     assert headers["content-type"].startswith("text/plain")
     assert "all upstream servers tried" in text
-    assert (headers["x-ai-ratelimit-remaining-a"], headers["x-ai-ratelimit-remaining-b"]) == ("0", "0")
+    assert [headers[f"x-ai-ratelimit-remaining-{name}"] for name in ("a", "b")] == ["0", "0"]
+
+
+def test_consumers_have_budgets_of_their_own(start, provider, tmp_path):
+    log = tmp_path / "requests.log"
+    route = limited(provider())
+    route["plugins"] |= {"key-auth": {}, "file-logger": {"path": str(log)}}
+    budget = {"ai-rate-limiting": {"limit": 10, "time_window": 600}}
+    consumers = [
+        {"username": name, "plugins": {"key-auth": {"key": f"key-of-{name}"}, **budget}}
+        for name in ("jack", "rose")
+    ]
+    guest = {"username": "guest", "plugins": {"key-auth": {"key": "key-of-guest"}}}
+    visitor = Visitor(start({"routes": [route], "consumers": [*consumers, guest]}), log)
+    for name, count in (("jack", 1), ("rose", 1), ("guest", 3)):
+        statuses = [visitor.ask(apikey=f"key-of-{name}")[0] for _ in range(count + 1)]
+        assert statuses == [200] * count + [503], name
 
 
 # In Redis
@@ -267,12 +299,13 @@ def test_sentinels_name_the_server_and_have_credentials_of_their_own(start, prov
 
 def test_instances_are_passed_over_by_budgets_in_redis(start, provider, redis):
     server = redis(Redis, *free_ports(1))
-    several = multi_route([instance("a", provider("a").url, 1), instance("b", provider("b").url)], **ANY)
+    a, b = instance("a", provider("a").url, 1), instance("b", provider("b").url)
+    several = multi_route([a, b], **ANY)
     limits = {"instances": [{"name": "a", "limit": 10, "time_window": 600}], **at(server)}
     several["routes"][0]["plugins"]["ai-rate-limiting"] = limits
     gateway = start(several)
-    assert said(gateway) == (200, "from a")
+    assert "from a" in ask(gateway)[2]
     wait_until(lambda: list(server.counters().values()) == [10], "the charge")
-    assert said(gateway) == (200, "from b")
+    assert "from b" in ask(gateway)[2]
     server.kill()
     assert ask(gateway)[0] == 500
