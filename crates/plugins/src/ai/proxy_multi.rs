@@ -147,16 +147,20 @@ impl Plugin for AiProxyMulti {
 }
 
 impl AiProxyMulti {
-    /// Chooses an instance outside `avoided`.
-    fn pick(&self, ctx: &Ctx, avoided: &Tried) -> Option<usize> {
+    /// What chooses an instance outside those that are avoided, for this request. Its key is looked up
+    /// once, however many instances are passed over.
+    fn picker<'a>(&'a self, ctx: &'a Ctx) -> impl Fn(&Tried) -> Option<usize> + 'a {
         let exchange = ctx.exchange.as_ref();
-        if let Some(ranking) = exchange.and_then(|exchange| exchange.ranking.as_ref()) {
-            let mut order = ranking.order.iter().copied();
-            return order.find(|index| !avoided.contains(*index));
-        }
+        let ranking = exchange.and_then(|exchange| exchange.ranking.as_ref());
         let key = self.key.as_ref().map(|key| key.of(ctx));
-        let ask = Ask::new(ctx, key.as_deref().unwrap_or_default());
-        self.balance.pick(&ask, avoided)
+        move |avoided| {
+            if let Some(ranking) = ranking {
+                let mut order = ranking.order.iter().copied();
+                return order.find(|index| !avoided.contains(*index));
+            }
+            let ask = Ask::new(ctx, key.as_deref().unwrap_or_default());
+            self.balance.pick(&ask, avoided)
+        }
     }
 
     /// The fault of a failed exchange, with a `Retry-After` when everybody who would be asked is known

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use net::pick::HashRing;
 use plugin::Consumer;
 use serde_json::{Value, json};
+use simulator::Behaviour;
 
 use crate::heard::Heard;
-use crate::stage::{CHAT, Member, Stage, instance_of};
+use crate::stage::{CHAT, Member, Stage, instance_of, statuses};
 use crate::support::post;
 
 /// Two instances of the known vector, chosen by hash.
@@ -350,6 +351,26 @@ async fn turns_are_not_shared_between_routes_and_start_again_when_weights_change
         1,
         "{seen:?}"
     );
+}
+
+#[tokio::test]
+async fn a_key_is_looked_up_once_for_each_choice() {
+    let failing = |name| Member::behaving(name, Behaviour::status(StatusCode::BAD_GATEWAY));
+    let config = json!({
+        "balancer": { "algorithm": "chash", "hash_on": "header", "key": "x-user" },
+        "fallback_strategy": "http_5xx",
+    });
+    let members = ["a", "b", "c", "d"].map(failing);
+    let stage = Stage::new(members, config).await;
+    // All breakers open: whoever recovers soonest is looked for among all.
+    for _ in 0..5 {
+        stage.chat(CHAT).await;
+    }
+    let heard = Heard::listening();
+    assert_eq!(statuses(&stage.chat(CHAT).await).len(), 4);
+    // One choice before the exchange, one for each attempt, and one that finds nobody.
+    let what = "a request has no hash key";
+    assert_eq!(heard.count("DEBUG", what), 6, "{}", heard.lines());
 }
 
 #[tokio::test]

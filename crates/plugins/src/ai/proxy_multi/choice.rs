@@ -34,9 +34,7 @@ impl AiProxyMulti {
         let mut exhausted = Tried::new();
         loop {
             let avoided = self.wellness.avoided(&exhausted);
-            let found = self
-                .breakers
-                .peek(&avoided, |avoided| self.pick(ctx, avoided));
+            let found = self.breakers.peek(&avoided, self.picker(ctx));
             match found {
                 Some(index) if !self.has_room(ctx, index).await? => exhausted.add(index),
                 found => return Ok(found),
@@ -87,8 +85,7 @@ impl<'p> Others<'p> {
         let plugin = self.plugin;
         let found = found.or_else(|| {
             let avoided = plugin.wellness.avoided(&gone);
-            let pick = |avoided: &Tried| plugin.pick(ctx, avoided);
-            plugin.breakers.choose(&avoided, pick)
+            plugin.breakers.choose(&avoided, plugin.picker(ctx))
         });
         Ok(found.and_then(|leave| self.take(leave, has_passed_over)))
     }
@@ -107,9 +104,7 @@ impl<'p> Others<'p> {
         let mut left_out = gone.clone();
         loop {
             let avoided = plugin.wellness.avoided(&left_out);
-            let found = plugin
-                .breakers
-                .peek(&avoided, |avoided| plugin.pick(ctx, avoided));
+            let found = plugin.breakers.peek(&avoided, plugin.picker(ctx));
             let Some(index) = found else {
                 return Ok(None);
             };
