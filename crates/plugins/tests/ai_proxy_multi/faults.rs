@@ -18,18 +18,13 @@ use http::{HeaderValue, StatusCode};
 use plugin::{Logged, RelayError, ReplySource, access_line, log_entry};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place, Simulator};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::JoinSet;
 
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of};
+use crate::stage::{
+    CHAT, CONTENT, Member, OPENING, STREAM, Stage, black_hole, broken_off, cut, instance_of, stall,
+    status,
+};
 use crate::support::Seen;
 
-/// The first event of a chat stream, without content.
-const OPENING: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\
-                       \"content\":\"\"},\"finish_reason\":null}]}\n\n";
-/// An event with content.
-const CONTENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"},\
-                       \"finish_reason\":null}]}\n\n";
 /// An event that reports a failure.
 const REPORT: &str = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
 
@@ -104,7 +99,7 @@ impl Fault {
     /// depend on the speed of the machine.
     fn timeout(&self) -> u64 {
         let stalls = self.behaviour.stall_after.is_some() || self.is_silent;
-        if stalls { 400 } else { 60_000 }
+        if stalls { 600 } else { 60_000 }
     }
 
     fn member(&self, name: &'static str) -> Member {
@@ -132,30 +127,13 @@ fn has_no_address() -> Fault {
     Fault::at("http://no-such-host.invalid")
 }
 
-/// Never takes a connection: its queue is full, and nobody empties it.
+/// Never takes a connection.
 async fn takes_no_connection() -> Fault {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket
-        .bind(([127, 0, 0, 1], 0).into())
-        .expect("a free port");
-    let full = socket.listen(0).expect("a listener");
-    let address = full.local_addr().expect("an address");
-    let mut waiting = JoinSet::new();
-    for _ in 0..8 {
-        waiting.spawn(TcpStream::connect(address));
-    }
-    // One has its place in the queue; what comes after it waits.
-    let first = waiting.join_next().await.expect("a connection");
-    let first = first.expect("no panic").expect("a connection");
-    let silent = Fault::at(format!("http://{address}"));
+    let (address, hole) = black_hole().await;
     Fault {
         is_silent: true,
-        ..silent.holding(full).holding(first).holding(waiting)
+        ..Fault::at(format!("http://{address}")).holding(hole)
     }
-}
-
-fn status(code: u16) -> Behaviour {
-    Behaviour::status(StatusCode::from_u16(code).expect("a status"))
 }
 
 fn limited_for(seconds: &'static str) -> Behaviour {
@@ -165,24 +143,10 @@ fn limited_for(seconds: &'static str) -> Behaviour {
     }
 }
 
-fn cut(place: Place) -> Behaviour {
-    Behaviour {
-        cut_after: Some(place),
-        ..Behaviour::default()
-    }
-}
-
 fn reset(place: Place) -> Behaviour {
     Behaviour {
         reset: true,
         ..cut(place)
-    }
-}
-
-fn stall(place: Place) -> Behaviour {
-    Behaviour {
-        stall_after: Some(place),
-        ..Behaviour::default()
     }
 }
 
@@ -197,19 +161,6 @@ fn empty() -> Behaviour {
     Behaviour {
         empty: true,
         ..Behaviour::default()
-    }
-}
-
-/// Events, all of which arrive before the fault.
-fn broken_off(pieces: &[&'static str], fault: fn(Place) -> Behaviour) -> Behaviour {
-    let whole = pieces.iter().map(|piece| piece.len()).sum();
-    let fault = fault(Place::Bytes(whole));
-    let more = ["data: {}\n\n"; 2];
-    Behaviour {
-        cut_after: fault.cut_after,
-        stall_after: fault.stall_after,
-        reset: fault.reset,
-        ..Behaviour::events(pieces.iter().copied().chain(more))
     }
 }
 

@@ -8,9 +8,8 @@ use plugin::RelayError;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
-use crate::stage::{Member, STREAM, Stage, instance_of, statuses};
+use crate::stage::{Member, OPENING, STREAM, Stage, broken_off, cut, instance_of, stall, statuses};
 
-const OPENING: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
 const FINISH: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
@@ -23,7 +22,7 @@ fn all() -> Value {
 
 /// The same, with a silence that does not last long.
 fn impatient() -> Value {
-    json!({ "timeout": 400, "fallback_strategy": "instance_health_and_rate_limiting" })
+    json!({ "timeout": 1000, "fallback_strategy": "instance_health_and_rate_limiting" })
 }
 
 async fn pair(behaviour: Behaviour, config: Value) -> Stage {
@@ -36,14 +35,6 @@ async fn pair(behaviour: Behaviour, config: Value) -> Stage {
 
 fn reporting() -> Behaviour {
     Behaviour::events([OPENING.to_owned(), format!("data: {REPORT}\n\n")])
-}
-
-/// An opening, then silence.
-fn opening_only() -> Behaviour {
-    Behaviour {
-        stall_after: Some(Place::Bytes(OPENING.len())),
-        ..Behaviour::events([OPENING, DONE])
-    }
 }
 
 #[tokio::test]
@@ -74,11 +65,11 @@ async fn a_complete_answer_without_content_is_an_answer() {
 #[tokio::test]
 async fn nothing_is_held_where_nobody_else_could_be_asked() {
     for config in [
-        json!({ "timeout": 400 }),
-        json!({ "timeout": 400, "fallback_strategy": "http_429" }),
-        json!({ "timeout": 400, "fallback_strategy": "http_5xx", "max_retries": 0 }),
+        json!({ "timeout": 1000 }),
+        json!({ "timeout": 1000, "fallback_strategy": "http_429" }),
+        json!({ "timeout": 1000, "fallback_strategy": "http_5xx", "max_retries": 0 }),
     ] {
-        let seen = pair(opening_only(), config.clone())
+        let seen = pair(broken_off(&[OPENING], stall), config.clone())
             .await
             .chat(STREAM)
             .await;
@@ -128,7 +119,7 @@ async fn an_opening_is_let_go_above_its_size() {
 async fn an_opening_is_let_go_when_it_would_last_longer_than_a_silence_may() {
     // Comments keep the connection alive for much longer than the timeout, without an answer.
     let behaviour = Behaviour {
-        interval: Duration::from_millis(50),
+        interval: Duration::from_millis(100),
         cut_after: Some(Place::Bytes(OPENING.len() + 20 * 5)),
         ..Behaviour::events([OPENING].into_iter().chain([": a\n\n"; 20]).chain([DONE]))
     };
@@ -170,12 +161,8 @@ async fn openings_of_the_other_dialects_are_held_too() {
         ("openai", "/v1/responses", input, created),
     ] {
         let speaks = json!({ "provider": provider });
-        let broken = Behaviour {
-            cut_after: Some(Place::Bytes(opening.len())),
-            ..Behaviour::events([opening, "data: {}\n\n"])
-        };
         let members = [
-            Member::behaving("a", broken)
+            Member::behaving("a", broken_off(&[opening], cut))
                 .priority(1)
                 .with(speaks.clone()),
             Member::new("b").with(speaks),

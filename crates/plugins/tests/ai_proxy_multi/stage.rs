@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::{Value, json};
-use simulator::{Behaviour, Running, Simulator};
+use simulator::{Behaviour, Place, Running, Simulator};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::support::{Bench, Seen, post};
 
@@ -13,6 +19,13 @@ pub(crate) const CHAT: &str =
     r#"{"model": "m-1", "messages": [{"role": "user", "content": "hi"}]}"#;
 pub(crate) const STREAM: &str =
     r#"{"model": "m-1", "messages": [{"role": "user", "content": "hi"}], "stream": true}"#;
+
+/// The first event of a chat stream, without content.
+pub(crate) const OPENING: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\
+                                  \"content\":\"\"},\"finish_reason\":null}]}\n\n";
+/// An event with content.
+pub(crate) const CONTENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"},\
+                                  \"finish_reason\":null}]}\n\n";
 
 /// How an instance is configured, and how its provider behaves.
 pub(crate) struct Member {
@@ -101,6 +114,22 @@ impl Stage {
         self.bench.send(post(uri, body, headers)).await
     }
 
+    /// The answer to a chat when so much time passes as soon as the instance `name` has the request.
+    /// Nothing else can be too slow then, however busy the machine is. The runtime's clock is ahead of
+    /// the system's afterwards, so that `total_ms` of later requests is over at once.
+    pub(crate) async fn chat_through(&self, body: &str, name: &str, time: Duration) -> Seen {
+        let journal = self.upstream(name).journal();
+        let before = journal.stats().requests;
+        let mut answer = pin!(self.chat(body));
+        tokio::select! {
+            biased;
+            seen = &mut answer => panic!("{name} was not waited for: {:?}", trail(&seen)),
+            () = journal.wait_for(|view| view.stats.requests > before) => {}
+        }
+        pass(time).await;
+        answer.await
+    }
+
     /// The provider behind an instance.
     pub(crate) fn upstream(&self, name: &str) -> &Running {
         let mut found = self.upstreams.iter();
@@ -147,6 +176,64 @@ pub(crate) fn trail(seen: &Seen) -> Vec<(String, &'static str, &'static str)> {
             (choice.instance.to_string(), choice.reason, attempt.ended)
         })
         .collect()
+}
+
+/// Lets so much time pass at once.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+pub(crate) fn status(code: u16) -> Behaviour {
+    Behaviour::status(StatusCode::from_u16(code).expect("a status"))
+}
+
+/// The connection is closed there.
+pub(crate) fn cut(place: Place) -> Behaviour {
+    Behaviour {
+        cut_after: Some(place),
+        ..Behaviour::default()
+    }
+}
+
+/// Nothing comes any more from there on.
+pub(crate) fn stall(place: Place) -> Behaviour {
+    Behaviour {
+        stall_after: Some(place),
+        ..Behaviour::default()
+    }
+}
+
+/// Events, all of which arrive before the fault.
+pub(crate) fn broken_off(pieces: &[&'static str], fault: fn(Place) -> Behaviour) -> Behaviour {
+    let whole = pieces.iter().map(|piece| piece.len()).sum();
+    let fault = fault(Place::Bytes(whole));
+    let more = ["data: {}\n\n"; 2];
+    Behaviour {
+        cut_after: fault.cut_after,
+        stall_after: fault.stall_after,
+        reset: fault.reset,
+        ..Behaviour::events(pieces.iter().copied().chain(more))
+    }
+}
+
+/// An address at which a connection is never accepted, as long as the second is kept: the queue of
+/// its listener is full, and nobody empties it.
+pub(crate) async fn black_hole() -> (SocketAddr, impl Send + 'static) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = ([127, 0, 0, 1], 0).into();
+    socket.bind(any).expect("a free port");
+    let full: TcpListener = socket.listen(0).expect("a listener");
+    let address = full.local_addr().expect("an address");
+    let mut waiting = JoinSet::new();
+    for _ in 0..8 {
+        waiting.spawn(TcpStream::connect(address));
+    }
+    // One has its place in the queue; what comes after it waits.
+    let first = waiting.join_next().await.expect("a connection");
+    let first = first.expect("no panic").expect("a connection");
+    (address, (full, first, waiting))
 }
 
 /// All of these at once.

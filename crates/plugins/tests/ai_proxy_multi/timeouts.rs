@@ -1,7 +1,6 @@
 //! Timeouts of single steps, each with its own word in the trail.
 
 use std::iter::repeat_n;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,34 +14,25 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 use telemetry::metrics::Metrics;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
-use crate::stage::{CHAT, Member, STREAM, Stage, trail};
+use crate::stage::{
+    CHAT, CONTENT, Member, OPENING, STREAM, Stage, black_hole, broken_off, join_all, pass, stall,
+    trail,
+};
 use crate::support::{Seen, post};
 
-/// The first event of a chat stream, without content.
-const OPENING: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\
-                       \"content\":\"\"},\"finish_reason\":null}]}\n\n";
-/// An event with content.
-const CONTENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"},\
-                       \"finish_reason\":null}]}\n\n";
-
-fn stall(place: Place) -> Behaviour {
-    Behaviour {
-        stall_after: Some(place),
-        ..Behaviour::default()
-    }
-}
+/// A bound that is to be crossed: long enough for what must come before, on a busy machine too.
+const SOON: u64 = 1000;
+/// A bound that is crossed only when the test says so; below the default `timeout`.
+const LATE: u64 = 20_000;
+/// More than [`LATE`].
+const LONG: Duration = Duration::from_secs(21);
 
 /// A stream that stalls after these events.
 fn stalled(pieces: &[&'static str]) -> Behaviour {
-    let length = pieces.iter().map(|piece| piece.len()).sum();
-    let more = ["data: {}\n\n"; 2];
-    Behaviour {
-        stall_after: Some(Place::Bytes(length)),
-        ..Behaviour::events(pieces.iter().copied().chain(more))
-    }
+    broken_off(pieces, stall)
 }
 
 fn config(timeouts: &Value) -> Value {
@@ -58,6 +48,14 @@ async fn asked(a: Behaviour, timeouts: Value, body: &str) -> Seen {
         .await
         .chat(body)
         .await
+}
+
+/// The same, when more than [`LATE`] passes as soon as `a` has the request.
+async fn asked_in_vain(a: Behaviour, timeouts: Value, body: &str) -> (Stage, Seen) {
+    let members = [Member::behaving("a", a).priority(1), Member::new("b")];
+    let stage = Stage::new(members, config(&timeouts)).await;
+    let seen = stage.chat_through(body, "a", LONG).await;
+    (stage, seen)
 }
 
 /// `a` failed for this reason, and `b` answered.
@@ -76,27 +74,36 @@ fn answered_by_b(seen: &Seen, word: &'static str) {
 async fn a_connection_that_takes_too_long_is_given_up() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = silent.local_addr().expect("an address");
-    let silent = json!({ "override": { "endpoint": format!("https://{address}") } });
-    let members = [Member::new("a").priority(1).with(silent), Member::new("b")];
-    let stage = Stage::new(members, config(&json!({ "connect_ms": 250 }))).await;
-    answered_by_b(&stage.chat(CHAT).await, "connect_timeout");
+    let there = json!({ "override": { "endpoint": format!("https://{address}") } });
+    let members = [Member::new("a").priority(1).with(there), Member::new("b")];
+    let stage = Stage::new(members, config(&json!({ "connect_ms": LATE }))).await;
+    let passing = async {
+        // It has begun to shake hands over TLS, and waits for the answer to that.
+        let (mut stream, _) = silent.accept().await.expect("a connection");
+        stream.read_u8().await.expect("a hello");
+        pass(LONG).await;
+        stream
+    };
+    let (seen, _stream) = tokio::join!(stage.chat(CHAT), passing);
+    answered_by_b(&seen, "connect_timeout");
 }
 
 #[tokio::test]
 async fn a_head_that_takes_too_long_is_given_up() {
     for body in [CHAT, STREAM] {
-        let seen = asked(stall(Place::Head), json!({ "first_byte_ms": 250 }), body).await;
+        let timeouts = json!({ "first_byte_ms": LATE });
+        let (_, seen) = asked_in_vain(stall(Place::Head), timeouts, body).await;
         answered_by_b(&seen, "first_byte_timeout");
         assert_eq!(seen.ctx.attempts[0].status, Some(504));
     }
-    let both = json!({ "first_byte_ms": 20_000, "first_content_ms": 250 });
+    let both = json!({ "first_byte_ms": LATE, "first_content_ms": SOON });
     let seen = asked(stall(Place::Head), both, STREAM).await;
     answered_by_b(&seen, "first_content_timeout");
 }
 
 #[tokio::test]
 async fn content_that_takes_too_long_is_given_up() {
-    let timeouts = json!({ "first_content_ms": 250 });
+    let timeouts = json!({ "first_content_ms": SOON });
     let seen = asked(stalled(&[OPENING]), timeouts.clone(), STREAM).await;
     answered_by_b(&seen, "first_content_timeout");
 
@@ -111,34 +118,40 @@ async fn content_that_takes_too_long_is_given_up() {
 #[tokio::test]
 async fn a_deadline_for_content_is_over_once_it_has_come() {
     let slow = Behaviour {
-        interval: Duration::from_millis(300),
-        ..Behaviour::events([OPENING, CONTENT, CONTENT, "data: [DONE]\n\n"])
+        interval: Duration::from_millis(SOON * 6 / 5),
+        ..Behaviour::events(
+            [&[OPENING, CONTENT].concat(), CONTENT, "data: [DONE]\n\n"].map(str::to_owned),
+        )
     };
-    let seen = asked(slow, json!({ "first_content_ms": 600 }), STREAM).await;
+    let seen = asked(slow, json!({ "first_content_ms": SOON }), STREAM).await;
     assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "complete")]);
+}
+
+/// In a runtime of its own: its clock is ahead afterwards.
+async fn one_attempt_has_all_the_time(body: &str) {
+    let timeouts = json!({ "total_ms": LATE });
+    let (stage, seen) = asked_in_vain(stall(Place::Head), timeouts, body).await;
+    assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
+    let expected = [("a".to_owned(), "roundrobin", "total_timeout")];
+    assert_eq!(trail(&seen), expected);
+    assert_eq!(seen.ctx.attempts[0].fault, "provider");
+    assert_eq!(stage.counts()["b"], 0);
 }
 
 #[tokio::test]
 async fn all_attempts_together_have_their_time() {
-    for body in [CHAT, STREAM] {
-        let members = [
-            Member::behaving("a", stall(Place::Head)).priority(1),
-            Member::new("b"),
-        ];
-        let stage = Stage::new(members, config(&json!({ "total_ms": 60 }))).await;
-        let seen = stage.chat(body).await;
-        assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
-        let expected = [("a".to_owned(), "roundrobin", "total_timeout")];
-        assert_eq!(trail(&seen), expected);
-        assert_eq!(seen.ctx.attempts[0].fault, "provider");
-        assert_eq!(stage.counts()["b"], 0);
-    }
+    one_attempt_has_all_the_time(CHAT).await;
+}
+
+#[tokio::test]
+async fn all_attempts_together_have_their_time_of_a_stream_too() {
+    one_attempt_has_all_the_time(STREAM).await;
 }
 
 #[tokio::test]
 async fn a_stream_ends_with_the_time_of_its_exchange() {
     let begun = stalled(&[OPENING, CONTENT]);
-    let seen = asked(begun, json!({ "total_ms": 400 }), STREAM).await;
+    let seen = asked(begun, json!({ "total_ms": SOON }), STREAM).await;
     assert_eq!(seen.status, StatusCode::OK);
     assert!(seen.text().contains("Ah") && !seen.text().contains("[DONE]"));
     let expected = [("a".to_owned(), "roundrobin", "total_timeout")];
@@ -151,9 +164,8 @@ async fn a_stream_ends_with_the_time_of_its_exchange() {
 
 #[tokio::test]
 async fn a_shorter_bound_of_the_stream_itself_keeps_its_own_word() {
-    let limits = json!({ "total_ms": 20_000 });
-    let mut config = config(&limits);
-    config["max_stream_duration_ms"] = json!(400);
+    let mut config = config(&json!({ "total_ms": LATE }));
+    config["max_stream_duration_ms"] = json!(SOON);
     let members = [
         Member::behaving("a", stalled(&[OPENING, CONTENT])).priority(1),
         Member::new("b"),
@@ -164,38 +176,44 @@ async fn a_shorter_bound_of_the_stream_itself_keeps_its_own_word() {
     assert_eq!(seen.broken, None);
 }
 
-#[tokio::test]
-async fn the_time_of_all_attempts_goes_on_through_a_fallback() {
+/// In a runtime of its own: its clock is ahead afterwards.
+async fn two_attempts_share_the_time(body: &str) {
     let slow_failure = Behaviour {
         delay: Duration::from_millis(300),
         ..Behaviour::status(StatusCode::SERVICE_UNAVAILABLE)
     };
-    for body in [CHAT, STREAM] {
-        let members = [
-            Member::behaving("a", slow_failure.clone()).priority(2),
-            Member::behaving("b", stall(Place::Head)).priority(1),
-            Member::new("c"),
-        ];
-        let stage = Stage::new(members, config(&json!({ "total_ms": 600 }))).await;
-        let seen = stage.chat(body).await;
-        assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
-        assert_eq!(seen.source, ReplySource::Gateway);
-        let expected = [
-            ("a".to_owned(), "roundrobin", "status"),
-            ("b".to_owned(), "fallback", "total_timeout"),
-        ];
-        assert_eq!(trail(&seen), expected);
-        // What `a` has used of the time is not held against `b`.
-        let faults: Vec<_> = seen.ctx.attempts.iter().map(|one| one.fault).collect();
-        assert_eq!(faults, ["provider", ""]);
-        let last = seen.ctx.attempts.last().expect("an attempt");
-        assert!(
-            last.response
-                .is_some_and(|time| time < Duration::from_millis(600))
-        );
-        assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
-        assert_eq!(stage.counts()["c"], 0);
-    }
+    let members = [
+        Member::behaving("a", slow_failure).priority(2),
+        Member::behaving("b", stall(Place::Head)).priority(1),
+        Member::new("c"),
+    ];
+    let stage = Stage::new(members, config(&json!({ "total_ms": LATE }))).await;
+    let seen = stage.chat_through(body, "b", LONG).await;
+    assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(seen.source, ReplySource::Gateway);
+    let expected = [
+        ("a".to_owned(), "roundrobin", "status"),
+        ("b".to_owned(), "fallback", "total_timeout"),
+    ];
+    assert_eq!(trail(&seen), expected);
+    // What `a` has used of the time is not held against `b`.
+    let faults: Vec<_> = seen.ctx.attempts.iter().map(|one| one.fault).collect();
+    assert_eq!(faults, ["provider", ""]);
+    let last = seen.ctx.attempts.last().expect("an attempt");
+    let since = last.start.map(|start| start.elapsed());
+    assert!(last.response.is_some() && last.response <= since);
+    assert_eq!(seen.ctx.exchange_end(), Some("total_timeout"));
+    assert_eq!(stage.counts()["c"], 0);
+}
+
+#[tokio::test]
+async fn the_time_of_all_attempts_goes_on_through_a_fallback() {
+    two_attempts_share_the_time(CHAT).await;
+}
+
+#[tokio::test]
+async fn the_time_of_all_attempts_goes_on_through_a_fallback_of_a_stream_too() {
+    two_attempts_share_the_time(STREAM).await;
 }
 
 #[tokio::test]
@@ -205,7 +223,7 @@ async fn the_time_of_all_attempts_bounds_a_body_that_is_read_whole() {
             status: StatusCode::from_u16(status).ok(),
             ..stall(Place::Bytes(10))
         };
-        let seen = asked(stalls, json!({ "total_ms": 300 }), CHAT).await;
+        let seen = asked(stalls, json!({ "total_ms": SOON }), CHAT).await;
         assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
         let expected = [("a".to_owned(), "roundrobin", "total_timeout")];
         assert_eq!(trail(&seen), expected);
@@ -215,33 +233,16 @@ async fn the_time_of_all_attempts_bounds_a_body_that_is_read_whole() {
     }
 }
 
-/// An address at which a connection is never accepted: the queue of its listener is full.
-async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket
-        .bind(([127, 0, 0, 1], 0).into())
-        .expect("a free port");
-    let listener = socket.listen(1).expect("a listener");
-    let address = listener.local_addr().expect("an address");
-    let mut queue = Vec::new();
-    // Until one is not let in any more.
-    let patience = Duration::from_millis(200);
-    while let Ok(stream) = timeout(patience, TcpStream::connect(address)).await {
-        queue.push(stream.expect("a connection"));
-    }
-    (address, listener, queue)
-}
-
 #[tokio::test]
 async fn an_address_that_does_not_answer_is_given_up() {
-    let (address, _listener, _queue) = black_hole().await;
+    let (address, _hole) = black_hole().await;
     let hole = json!({ "override": { "endpoint": format!("http://{address}") } });
     for (timeouts, word) in [
-        (json!({ "connect_ms": 250 }), "connect_timeout"),
+        (json!({ "connect_ms": SOON }), "connect_timeout"),
         // Without a bound of its own, connecting has that of all steps.
-        (json!({ "first_content_ms": 20_000 }), "timeout"),
+        (json!({ "first_content_ms": LATE }), "timeout"),
         (
-            json!({ "connect_ms": 20_000, "first_byte_ms": 250 }),
+            json!({ "connect_ms": LATE, "first_byte_ms": SOON }),
             "first_byte_timeout",
         ),
     ] {
@@ -250,7 +251,7 @@ async fn an_address_that_does_not_answer_is_given_up() {
             Member::new("b"),
         ];
         let mut config = config(&timeouts);
-        config["timeout"] = json!(300);
+        config["timeout"] = json!(SOON + 200);
         let seen = Stage::new(members, config).await.chat(CHAT).await;
         answered_by_b(&seen, word);
         let attempt = &seen.ctx.attempts[0];
@@ -263,9 +264,9 @@ async fn an_address_that_does_not_answer_is_given_up() {
 
 #[tokio::test]
 async fn a_body_that_stalls_is_no_matter_of_the_first_byte_or_content() {
-    let early = json!({ "first_byte_ms": 300, "first_content_ms": 300 });
+    let early = json!({ "first_byte_ms": SOON, "first_content_ms": SOON });
     let mut config = config(&early);
-    config["timeout"] = json!(400);
+    config["timeout"] = json!(SOON + 200);
     let members = || {
         [
             Member::behaving("a", stall(Place::Bytes(10))).priority(1),
@@ -288,31 +289,29 @@ async fn an_answer_in_one_piece_has_no_deadline_for_its_content() {
 
 #[tokio::test]
 async fn a_stream_that_the_configuration_asks_for_has_a_deadline_for_its_content() {
-    for a in [stall(Place::Head), stalled(&[OPENING])] {
-        for how in [
-            json!({ "options": { "stream": true } }),
-            json!({ "override": { "request_body": { "openai-chat": { "stream": true } },
-                                  "request_body_force_override": true } }),
-        ] {
-            let members = [
-                Member::behaving("a", a.clone()).priority(1).with(how),
-                Member::new("b"),
-            ];
-            let config = config(&json!({ "first_content_ms": 250 }));
-            let seen = Stage::new(members, config).await.chat(CHAT).await;
-            answered_by_b(&seen, "first_content_timeout");
-        }
+    let hows = [
+        json!({ "options": { "stream": true } }),
+        json!({ "override": { "request_body": { "openai-chat": { "stream": true } },
+                              "request_body_force_override": true } }),
+    ];
+    let answered = async |a: Behaviour, how: &Value| {
+        let a = Member::behaving("a", a).priority(1).with(how.clone());
+        let config = config(&json!({ "first_content_ms": SOON }));
+        let stage = Stage::new([a, Member::new("b")], config).await;
+        stage.chat(CHAT).await
+    };
+    let answers = hows
+        .iter()
+        .flat_map(|how| [stall(Place::Head), stalled(&[OPENING])].map(|a| answered(a, how)));
+    for seen in join_all(answers).await {
+        answered_by_b(&seen, "first_content_timeout");
     }
 }
 
 #[tokio::test]
 async fn a_stream_that_nobody_asked_for_has_a_deadline_for_its_content() {
-    let seen = asked(
-        stalled(&[OPENING]),
-        json!({ "first_content_ms": 250 }),
-        CHAT,
-    )
-    .await;
+    let timeouts = json!({ "first_content_ms": SOON });
+    let seen = asked(stalled(&[OPENING]), timeouts, CHAT).await;
     answered_by_b(&seen, "first_content_timeout");
 }
 
@@ -322,7 +321,7 @@ async fn comments_are_no_content_however_many_come() {
         interval: Duration::from_millis(1),
         ..Behaviour::events([OPENING].into_iter().chain(repeat_n(": a\n\n", 2000)))
     };
-    let seen = asked(chatty, json!({ "first_content_ms": 250 }), STREAM).await;
+    let seen = asked(chatty, json!({ "first_content_ms": SOON }), STREAM).await;
     answered_by_b(&seen, "first_content_timeout");
 }
 
@@ -333,7 +332,7 @@ async fn a_refusal_as_a_stream_is_relayed_under_a_deadline_for_content() {
         status: Some(StatusCode::BAD_REQUEST),
         ..Behaviour::events([report])
     };
-    let seen = asked(refusal, json!({ "first_content_ms": 20_000 }), STREAM).await;
+    let seen = asked(refusal, json!({ "first_content_ms": LATE }), STREAM).await;
     assert_eq!(seen.status, StatusCode::BAD_REQUEST);
     assert_eq!(seen.text(), report);
 }
@@ -363,7 +362,7 @@ impl Plugin for Pondering {
 async fn choosing_whom_to_ask_next_is_part_of_the_time_of_all_attempts() {
     let failure = Behaviour::status(StatusCode::SERVICE_UNAVAILABLE);
     let members = [Member::behaving("a", failure).priority(1), Member::new("b")];
-    let stage = Stage::new(members, config(&json!({ "total_ms": 300 }))).await;
+    let stage = Stage::new(members, config(&json!({ "total_ms": SOON }))).await;
     let seen = stage.bench.send(watched::<Pondering>(&stage)).await;
     assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(trail(&seen), [("a".to_owned(), "roundrobin", "status")]);
@@ -405,7 +404,7 @@ impl Plugin for Late {
     }
 
     fn attempt(&self, _: &Ctx) -> Option<AttemptGuard> {
-        std::thread::sleep(Duration::from_millis(40));
+        std::thread::sleep(Duration::from_millis(SOON * 6 / 5));
         None
     }
 }
@@ -417,7 +416,7 @@ async fn an_attempt_that_ended_by_itself_keeps_its_word_when_the_time_is_over() 
     drop(closed);
     let gone = json!({ "override": { "endpoint": format!("http://{address}") } });
     let members = [Member::new("a").priority(1).with(gone), Member::new("b")];
-    let stage = Stage::new(members, config(&json!({ "total_ms": 20 }))).await;
+    let stage = Stage::new(members, config(&json!({ "total_ms": SOON }))).await;
     // The connection is refused at once, at a moment that is too late already.
     let seen = stage.bench.send(watched::<Late>(&stage)).await;
     assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);

@@ -2,40 +2,29 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use plugin::{Logged, log_entry};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
-use crate::stage::{CHAT, Member, STREAM, Stage, trail};
+use crate::stage::{CHAT, Member, STREAM, Stage, cut, stall, status, trail};
 use crate::support::Seen;
 
 fn all() -> Value {
-    json!({ "timeout": 250, "fallback_strategy": "instance_health_and_rate_limiting" })
+    json!({ "fallback_strategy": "instance_health_and_rate_limiting" })
 }
 
 /// How the attempt at `a` ended, as told beside the answer of `b`.
 async fn ended(fault: Behaviour, body: &str) -> &'static str {
+    let mut config = all();
+    if fault.stall_after.is_some() {
+        config["timeout"] = json!(600);
+    }
     let members = [Member::behaving("a", fault).priority(1), Member::new("b")];
-    let seen = Stage::new(members, all()).await.chat(body).await;
+    let seen = Stage::new(members, config).await.chat(body).await;
     let trail = trail(&seen);
     assert_eq!(trail.len(), 2, "{trail:?}");
     assert_eq!(trail[1], ("b".to_owned(), "fallback", "complete"));
     trail[0].2
-}
-
-fn cut(place: Place) -> Behaviour {
-    Behaviour {
-        cut_after: Some(place),
-        ..Behaviour::default()
-    }
-}
-
-fn stall(place: Place) -> Behaviour {
-    Behaviour {
-        stall_after: Some(place),
-        ..Behaviour::default()
-    }
 }
 
 #[tokio::test]
@@ -49,11 +38,7 @@ async fn every_end_of_an_attempt_has_its_word() {
         ..Behaviour::default()
     };
     for (fault, body, word) in [
-        (
-            Behaviour::status(StatusCode::TOO_MANY_REQUESTS),
-            CHAT,
-            "status",
-        ),
+        (status(429), CHAT, "status"),
         (cut(Place::Head), CHAT, "cut"),
         (stall(Place::Head), CHAT, "timeout"),
         (cut(Place::Bytes(20)), CHAT, "cut"),
@@ -89,7 +74,7 @@ async fn the_first_instance_is_told_with_the_algorithm_that_chose_it() {
 
 #[tokio::test]
 async fn log_entries_tell_all_attempts() {
-    let failure = Behaviour::status(StatusCode::SERVICE_UNAVAILABLE);
+    let failure = status(503);
     let nowhere = json!({ "provider": "openai-compatible", "override": null });
     let members = || {
         [
@@ -154,16 +139,17 @@ fn times(attempt: &Value) -> Vec<Option<u64>> {
 async fn the_steps_of_an_attempt_are_told_in_their_order() {
     let paced = Behaviour {
         delay: Duration::from_millis(20),
-        interval: Duration::from_millis(10),
-        ..Behaviour::text("one two three")
+        // Long, so that no two steps fall into one, however late this thread is.
+        interval: Duration::from_millis(300),
+        chunks: Some(2),
+        ..Behaviour::text("one two")
     };
     let members = [
-        Member::behaving("a", Behaviour::status(StatusCode::BAD_GATEWAY)).priority(1),
+        Member::behaving("a", status(502)).priority(1),
         Member::behaving("b", paced),
     ];
     let mut config = all();
     config["logging"] = json!({ "summaries": true });
-    config["timeout"] = json!(20_000);
     let stage = Stage::new(members, config).await;
     let (first, second) = (stage.chat(STREAM).await, stage.chat(STREAM).await);
     let (a, b) = (&logged(&first)[0], &logged(&first)[1]);
@@ -226,7 +212,6 @@ async fn an_attempt_that_reached_nobody_tells_where_it_wanted_to_go() {
         let gone = json!({ "override": { "endpoint": endpoint } });
         let members = [Member::new("a").priority(1).with(gone), Member::new("b")];
         let mut config = all();
-        config["timeout"] = json!(20_000);
         config["logging"] = json!({ "summaries": true });
         let seen = Stage::new(members, config).await.chat(CHAT).await;
         let a = &logged(&seen)[0];
@@ -242,7 +227,7 @@ async fn an_attempt_that_reached_nobody_tells_where_it_wanted_to_go() {
 
 #[tokio::test]
 async fn variables_list_all_attempts() {
-    let failure = Behaviour::status(StatusCode::TOO_MANY_REQUESTS);
+    let failure = status(429);
     let members = [Member::behaving("a", failure).priority(1), Member::new("b")];
     let stage = Stage::new(members, all()).await;
     let seen = stage.chat(STREAM).await;
@@ -275,7 +260,8 @@ async fn variables_of_attempts_without_an_answer_have_dashes() {
         Member::new("b"),
     ];
     let stage = Stage::new(members, all()).await;
-    let seen = stage.chat(CHAT).await;
+    // The default `timeout` is half of that.
+    let seen = stage.chat_through(CHAT, "a", Duration::from_mins(1)).await;
     let read = |name: &str| {
         let value = plugin::Var::named(name).value(&seen.ctx).expect("a value");
         value.into_text().into_owned()
