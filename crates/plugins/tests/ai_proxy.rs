@@ -441,7 +441,7 @@ async fn an_upstream_that_is_not_there_is_500_and_a_silent_one_504() {
         .await;
     assert_eq!(seen.status, StatusCode::INTERNAL_SERVER_ERROR);
 
-    let stage = Stage::new("openai", "", json!({ "timeout": 50 })).await;
+    let stage = Stage::new("openai", "", json!({ "timeout": 600 })).await;
     let headers = [("x-sim-stall-after", "head")];
     let seen = stage
         .bench
@@ -481,7 +481,7 @@ async fn a_stream_that_is_cut_never_looks_complete() {
         Ended::UpstreamCut
     );
 
-    let stage = Stage::new("openai", "", json!({ "timeout": 50 })).await;
+    let stage = Stage::new("openai", "", json!({ "timeout": 600 })).await;
     let headers = [("x-sim-stall-after", "300")];
     let seen = stage
         .bench
@@ -524,7 +524,7 @@ async fn a_stream_ends_without_its_end_mark_when_it_crosses_a_limit() {
 
 #[tokio::test]
 async fn a_deadline_interrupts_a_stream_that_stalls() {
-    let stage = Stage::new("openai", "", json!({ "max_stream_duration_ms": 60 })).await;
+    let stage = Stage::new("openai", "", json!({ "max_stream_duration_ms": 1000 })).await;
     let headers = [("x-sim-stall-after", "300")];
     let seen = stage
         .bench

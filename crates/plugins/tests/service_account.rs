@@ -194,7 +194,7 @@ async fn waiting_for_a_token_is_part_of_the_time_of_all_attempts() {
     });
     let auth = json!({ "gcp": { "service_account_json": key_file(&silent) } });
     let mut config = proxy(&upstream, &auth);
-    config["timeouts"] = json!({ "total_ms": 60 });
+    config["timeouts"] = json!({ "total_ms": 1000 });
     let bench = Bench::new("ai-proxy", &config);
     let seen = bench.send(post("/v1/chat/completions", CHAT, &[])).await;
     assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);

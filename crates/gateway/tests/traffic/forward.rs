@@ -277,7 +277,7 @@ async fn failures_of_the_upstream_are_told_apart() {
         "routes": [{
             "id": "1",
             "uri": "/*",
-            "timeout": { "connect": 1, "send": 1, "read": 0.05 },
+            "timeout": { "connect": 1, "send": 1, "read": 0.6 },
             "upstream": { "nodes": { upstream.node(): 1 } },
         }],
     }))
