@@ -128,6 +128,21 @@ async fn a_coding_that_nobody_knows_is_passed_on_and_told() {
 }
 
 #[tokio::test]
+async fn the_coding_of_an_error_that_nobody_knows_is_told_when_all_have_failed() {
+    let coding = HeaderValue::from_static("snappy");
+    let failure = Behaviour {
+        headers: vec![(header::CONTENT_ENCODING, coding.clone())],
+        ..json_body(StatusCode::SERVICE_UNAVAILABLE, "\u{1}\u{2}\u{3}")
+    };
+    let members = ["a", "b"].map(|name| Member::behaving(name, failure.clone()));
+    let config = json!({ "fallback_strategy": ["http_5xx"] });
+    let seen = Stage::new(members, config).await.chat(CHAT).await;
+    assert_eq!(seen.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(seen.headers.get(header::CONTENT_ENCODING), Some(&coding));
+    assert_eq!(seen.text(), "\u{1}\u{2}\u{3}");
+}
+
+#[tokio::test]
 async fn an_error_is_unpacked_for_the_client() {
     let error = Behaviour {
         gzip: true,
