@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
 use crate::heard::Heard;
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, join_all, statuses, trail};
+use crate::stage::{
+    CHAT, CONTENT, Member, STREAM, Stage, broken_off, cut, instance_of, join_all, pass, stall,
+    status, statuses, trail,
+};
 use crate::support::{Seen, post};
-
-pub(crate) fn status(code: u16) -> Behaviour {
-    Behaviour::status(StatusCode::from_u16(code).expect("a status"))
-}
 
 pub(crate) fn asking_for(code: u16, header: &'static str, wait: &str) -> Behaviour {
     let mut behaviour = status(code);
@@ -47,12 +46,6 @@ async fn asked(stage: &Stage, count: usize) -> Vec<Vec<String>> {
     asked
 }
 
-pub(crate) async fn pass(time: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(time).await;
-    tokio::time::resume();
-}
-
 /// When the client is told to come back.
 pub(crate) fn retry_after(seen: &Seen) -> Option<&str> {
     seen.headers.get("retry-after")?.to_str().ok()
@@ -74,14 +67,7 @@ async fn five_faults_in_a_row_move_requests_elsewhere() {
 
 #[tokio::test]
 async fn whatever_stands_for_5xx_counts_as_one() {
-    let silent = Behaviour {
-        stall_after: Some(Place::Head),
-        ..Behaviour::default()
-    };
-    let cut = Behaviour {
-        cut_after: Some(Place::Head),
-        ..Behaviour::default()
-    };
+    let (silent, cut) = (stall(Place::Head), cut(Place::Head));
     let garbage = Behaviour {
         garbage: true,
         ..Behaviour::default()
@@ -92,12 +78,17 @@ async fn whatever_stands_for_5xx_counts_as_one() {
         [&garbage; 5],
         [&silent, &cut, &status(503), &garbage, &status(500)],
     ] {
-        let mut config = all();
-        config["timeout"] = json!(40);
-        let stage = pair(Behaviour::default(), config).await;
+        let patient = json!({ "breaker": { "window_ms": 3_600_000 } });
+        let a = keyed(Member::new("a").priority(1), patient);
+        let stage = Stage::new([a, Member::new("b")], all()).await;
         for fault in faults {
             stage.upstream("a").script().push(fault.clone());
-            let seen = stage.chat(CHAT).await;
+            let seen = if *fault == silent {
+                // Longer than the default `timeout`.
+                stage.chat_through(CHAT, "a", Duration::from_secs(31)).await
+            } else {
+                stage.chat(CHAT).await
+            };
             assert_eq!(trail(&seen).len(), 2);
         }
         assert_eq!(asked(&stage, 1).await, [["b"]], "{faults:?}");
@@ -121,12 +112,7 @@ async fn faults_count_only_in_a_row_and_within_ten_seconds() {
 
 #[tokio::test]
 async fn streams_that_break_off_count_as_faults() {
-    const CONTENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ah\"},\
-                           \"finish_reason\":null}]}\n\n";
-    let broken = Behaviour {
-        cut_after: Some(Place::Bytes(CONTENT.len())),
-        ..Behaviour::events([CONTENT, "data: {}\n\n", "data: {}\n\n"])
-    };
+    let broken = broken_off(&[CONTENT], cut);
     let stage = pair(broken, json!({})).await;
     for _ in 0..5 {
         let seen = stage.chat(STREAM).await;
@@ -198,10 +184,7 @@ async fn one_request_finds_out_whether_it_has_recovered() {
     asked(&stage, 5).await;
     pass(Duration::from_secs(5)).await;
     // The probe is let go only when the others have been served.
-    stage.upstream("a").script().set_default(Behaviour {
-        stall_after: Some(Place::Head),
-        ..Behaviour::default()
-    });
+    stage.upstream("a").script().set_default(stall(Place::Head));
     let mut probe = Box::pin(stage.chat(CHAT));
     loop {
         let tick = async { tokio::task::yield_now().await };
@@ -396,15 +379,12 @@ async fn refused_keys_are_seen_whatever_is_asked_for() {
 
 #[tokio::test]
 async fn time_that_others_used_up_is_not_held_against_the_last() {
-    let silent = Behaviour {
-        stall_after: Some(Place::Head),
-        ..Behaviour::default()
-    };
     let mut config = all();
-    config["timeouts"] = json!({ "total_ms": 100 });
+    config["timeouts"] = json!({ "total_ms": 20_000 });
     let a = Member::behaving("a", status(500)).priority(1);
-    let stage = Stage::new([a, Member::behaving("b", silent)], config).await;
-    let seen = stage.chat(CHAT).await;
+    let b = Member::behaving("b", stall(Place::Head));
+    let stage = Stage::new([a, b], config).await;
+    let seen = stage.chat_through(CHAT, "b", Duration::from_secs(21)).await;
     assert_eq!(trail(&seen)[1].2, "total_timeout");
     assert_eq!(faults(&seen), ["provider", ""]);
 }
@@ -456,6 +436,12 @@ async fn each_of_its_bounds_does_something() {
     pass(Duration::from_secs(61)).await;
     assert_eq!(asked(&window, 2).await, [["a", "b"], ["a", "b"]]);
     assert_eq!(asked(&window, 1).await, [["b"]]);
+
+    let wide = stage(500, json!({ "faults": 2, "window_ms": 60_000 })).await;
+    asked(&wide, 1).await;
+    pass(Duration::from_secs(30)).await;
+    asked(&wide, 1).await;
+    assert_eq!(asked(&wide, 1).await, [["b"]]);
 
     let key = stage(401, json!({ "key_faults": 1, "open_ms": 60_000 })).await;
     asked(&key, 1).await;

@@ -18,7 +18,7 @@ use telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::stage::{CHAT, Member, STREAM, Stage};
+use crate::stage::{CHAT, Member, STREAM, Stage, broken_off, stall, status};
 use crate::support::post;
 
 /// A stage whose requests run through `prometheus` and `ai-proxy-multi`, as in a gateway.
@@ -38,15 +38,8 @@ fn link(name: &str, config: &Value, host: &Host<'_>) -> Link {
     Link::new(plugin, row.priority, Meta::default())
 }
 
-fn stall(place: Place) -> Behaviour {
-    Behaviour {
-        stall_after: Some(place),
-        ..Behaviour::default()
-    }
-}
-
 fn fails() -> Behaviour {
-    Behaviour::status(StatusCode::SERVICE_UNAVAILABLE)
+    status(503)
 }
 
 /// `a` is asked first; breakers are off, so that it is asked every time.
@@ -315,24 +308,21 @@ async fn a_client_that_leaves_after_the_end_mark_has_the_whole_answer() {
 
 #[tokio::test]
 async fn each_timeout_has_its_own_label() {
-    let opening = Behaviour {
-        stall_after: Some(Place::Bytes(10)),
-        ..Behaviour::events([": hello\n\n", "data: {}\n\n"])
-    };
+    let opening = broken_off(&[": hello\n\n"], stall);
     for (a, timeouts, word) in [
         (
             stall(Place::Head),
-            json!({ "first_byte_ms": 250 }),
+            json!({ "first_byte_ms": 1000 }),
             "first_byte_timeout",
         ),
         (
             opening,
-            json!({ "first_content_ms": 250 }),
+            json!({ "first_content_ms": 1000 }),
             "first_content_timeout",
         ),
         (
             stall(Place::Head),
-            json!({ "total_ms": 250 }),
+            json!({ "total_ms": 1000 }),
             "total_timeout",
         ),
     ] {
@@ -359,7 +349,7 @@ async fn a_connection_that_takes_too_long_has_its_own_label() {
     let address = silent.local_addr().expect("an address");
     let [mut a, b] = members(Behaviour::default(), Behaviour::default());
     a.more["override"] = json!({ "endpoint": format!("https://{address}") });
-    let config = falls_back(&json!({ "timeouts": { "connect_ms": 250 } }));
+    let config = falls_back(&json!({ "timeouts": { "connect_ms": 1000 } }));
     let counted = Counted::new([a, b], config).await;
     let ctx = counted.ask(CHAT).await;
     counted.all_idle(&["a", "b"]);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
 use crate::heard::Heard;
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, statuses, trail};
+use crate::stage::{CHAT, Member, STREAM, Stage, cut, instance_of, stall, statuses, trail};
 
 fn failing(name: &'static str, status: u16) -> Member {
     let status = StatusCode::from_u16(status).expect("a status");
@@ -149,27 +149,21 @@ async fn any_number_of_retries_is_kept_to() {
 
 #[tokio::test]
 async fn retries_that_end_without_an_upstreams_answer_end_with_its_status() {
-    let broken = |name, place| {
-        let behaviour = match place {
-            "cut" => Behaviour {
-                cut_after: Some(Place::Head),
-                ..Behaviour::default()
-            },
-            _ => Behaviour {
-                stall_after: Some(Place::Head),
-                ..Behaviour::default()
-            },
-        };
-        Member::behaving(name, behaviour)
-    };
-    for (place, status) in [("cut", 500), ("stall", 504)] {
+    for (fault, status) in [(cut(Place::Head), 500), (stall(Place::Head), 504)] {
+        let is_silent = fault.stall_after.is_some();
         let members = [
             failing("a", 503).priority(2),
-            broken("b", place).priority(1),
+            Member::behaving("b", fault).priority(1),
             Member::new("c"),
         ];
-        let config = json!({ "fallback_strategy": "http_5xx", "max_retries": 1, "timeout": 60 });
-        let seen = Stage::new(members, config).await.chat(CHAT).await;
+        let config = json!({ "fallback_strategy": "http_5xx", "max_retries": 1 });
+        let stage = Stage::new(members, config).await;
+        let seen = if is_silent {
+            // Longer than the default `timeout`.
+            stage.chat_through(CHAT, "b", Duration::from_secs(31)).await
+        } else {
+            stage.chat(CHAT).await
+        };
         assert_eq!(
             (seen.status.as_u16(), statuses(&seen)),
             (status, vec![503, status])
@@ -259,13 +253,7 @@ async fn when_all_have_failed_the_answer_is_502_with_the_last_body() {
 async fn the_body_of_an_earlier_upstream_is_kept_when_the_last_one_gave_none() {
     let members = [
         failing("a", 503).priority(1),
-        Member::behaving(
-            "b",
-            Behaviour {
-                cut_after: Some(Place::Head),
-                ..Behaviour::default()
-            },
-        ),
+        Member::behaving("b", cut(Place::Head)),
     ];
     let config = json!({ "fallback_strategy": "http_5xx" });
     let seen = Stage::new(members, config).await.chat(CHAT).await;
@@ -479,8 +467,9 @@ async fn passthrough_falls_back_too() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_prompt_that_a_kept_connection_swallowed_is_not_sent_there_again() {
+    let work = Duration::from_millis(1500);
     let strategy = json!("http_5xx");
     for (config, status, tried) in [
         (
@@ -497,11 +486,10 @@ async fn a_prompt_that_a_kept_connection_swallowed_is_not_sent_there_again() {
         let stage = Stage::new([Member::new("a").priority(1), Member::new("b")], config).await;
         assert_eq!(instance_of(&stage.chat(CHAT).await), "a");
         stage.upstream("a").script().set_default(Behaviour {
-            delay: Duration::from_millis(1500),
-            cut_after: Some(Place::Head),
-            ..Behaviour::default()
+            delay: work,
+            ..cut(Place::Head)
         });
-        let seen = stage.chat(CHAT).await;
+        let seen = stage.chat_through(CHAT, "a", work).await;
         assert_eq!(seen.status.as_u16(), status);
         let ended: Vec<_> = trail(&seen)
             .into_iter()

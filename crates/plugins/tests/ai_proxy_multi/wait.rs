@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::breaker::{all, asking_for, keyed, pass, retry_after, status};
+use crate::breaker::{all, asking_for, keyed, retry_after};
 use crate::health;
-use crate::stage::{CHAT, Member, Stage, statuses};
+use crate::stage::{CHAT, Member, Stage, pass, status, statuses};
 use crate::support::Seen;
 
 fn limited(name: &'static str, seconds: &str) -> Member {
