@@ -1,5 +1,5 @@
-//! The documents keep to what is there: what they show to be pasted passes `tollgate check`, and their
-//! links lead somewhere.
+//! The documents keep to what is there: what they show to be pasted passes `tollgate check`, their
+//! links lead somewhere, and they list every metric.
 //!
 //! The word after a block's language says what the block is:
 //!
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use telemetry::names::{Label, Metric};
 
 /// A fenced block of a document.
 #[derive(Debug)]
@@ -188,4 +189,23 @@ fn links_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_metric_is_listed_with_its_labels() {
+    let text = fs::read_to_string(root().join("docs/operations.md")).expect("a readable document");
+    let quoted = |name: &str| format!("`{name}`");
+    let mut missing = Vec::new();
+    for spec in Metric::ALL.iter().map(|metric| metric.spec()) {
+        let of_it = |line: &&str| line.starts_with("| `") && line.contains(&quoted(spec.name));
+        let row = text.lines().find(of_it).unwrap_or_default();
+        let labels = spec.labels.iter().copied().map(Label::as_str);
+        let words = labels.chain([spec.name]).map(quoted);
+        missing.extend(
+            words
+                .filter(|word| !row.contains(word))
+                .map(|word| (spec.name, word)),
+        );
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
