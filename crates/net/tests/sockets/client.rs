@@ -78,10 +78,8 @@ async fn interim_answers_are_skipped() {
     let stage = Stage::open().await;
     let origin = stage.origin();
     let upstream = async {
-        let mut actor = stage.next().await;
-        actor.hear().await;
-        actor
-            .say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
+        let mut actor = stage
+            .answer("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
             .await;
         actor.say(HELLO).await;
         actor

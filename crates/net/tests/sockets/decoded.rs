@@ -58,13 +58,10 @@ async fn read(
     let stage = Stage::open().await;
     let origin = stage.origin();
     let upstream = async {
-        let mut actor = stage.next().await;
-        actor.hear().await;
-        actor
-            .say(format!(
-                "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ntransfer-encoding: chunked\r\n\r\n"
-            ))
-            .await;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+        let mut actor = stage.answer(head).await;
         for piece in body.chunks(size) {
             actor.say(format!("{:x}\r\n", piece.len())).await;
             actor.say(piece).await;
@@ -146,10 +143,8 @@ async fn what_was_flushed_is_there_before_the_end() {
     let origin = stage.origin();
     let (seen, go_on) = tokio::sync::oneshot::channel();
     let upstream = async {
-        let mut actor = stage.next().await;
-        actor.hear().await;
-        actor
-            .say("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n")
+        let mut actor = stage
+            .answer("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n")
             .await;
         let mut encoder = GzipEncoder::new(Vec::new());
         encoder.write_all(b"data: one\n\n").await.unwrap();
@@ -176,10 +171,8 @@ async fn a_connection_that_breaks_is_not_blamed_on_the_coding() {
     let stage = Stage::open().await;
     let origin = stage.origin();
     let upstream = async {
-        let mut actor = stage.next().await;
-        actor.hear().await;
-        actor
-            .say("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 99\r\n\r\n")
+        stage
+            .answer("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 99\r\n\r\n")
             .await;
     };
     let call = async {

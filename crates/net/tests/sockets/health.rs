@@ -51,9 +51,7 @@ fn prober(probe: Probe) -> Arc<Prober> {
 /// One turn, in which the stage gives one answer.
 async fn answered(prober: &Arc<Prober>, stage: &Stage, answer: &str) -> Vec<Change> {
     let play = async {
-        let mut actor = stage.next().await;
-        actor.hear().await;
-        actor.say(answer).await;
+        stage.answer(answer).await;
     };
     tokio::join!(prober.turn(&System), play).0
 }

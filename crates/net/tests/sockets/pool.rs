@@ -13,7 +13,7 @@ use net::{
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
-use crate::stage::{Actor, HELLO, PATIENT, Stage, get, greet, post, text};
+use crate::stage::{Actor, HELLO, PATIENT, Stage, StillClock, get, greet, post, text};
 
 #[tokio::test]
 async fn connection_is_used_again_after_the_body_was_read() {
@@ -87,9 +87,7 @@ async fn answers_without_a_body_free_the_connection_at_once() {
     let stage = Stage::open().await;
     let origin = stage.origin();
     let upstream = async {
-        let mut actor = stage.next().await;
-        actor.hear().await;
-        actor.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+        let mut actor = stage.answer("HTTP/1.1 204 No Content\r\n\r\n").await;
         actor.hear().await;
         actor
             .say("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n")
@@ -109,6 +107,7 @@ async fn answers_without_a_body_free_the_connection_at_once() {
 
 #[tokio::test]
 async fn kept_connection_that_the_server_closed_is_replaced() {
+    let _clock = StillClock::new();
     let stage = Stage::open().await;
     let origin = stage.origin();
     let upstream = async {
@@ -127,6 +126,7 @@ async fn kept_connection_that_the_server_closed_is_replaced() {
 
 #[tokio::test]
 async fn request_that_meets_the_close_of_a_kept_connection_is_sent_again_once() {
+    let _clock = StillClock::new();
     let stage = Stage::open().await;
     let origin = stage.origin();
     let upstream = async {
@@ -286,10 +286,7 @@ async fn answer_that_forbids_reuse_closes_its_connection() {
     let call = async {
         let upstream = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
         let (answer, mut actor) = tokio::join!(origin.send(get(), PATIENT), async {
-            let mut actor = stage.next().await;
-            actor.hear().await;
-            actor.say(upstream).await;
-            actor
+            stage.answer(upstream).await
         });
         let mut answer = answer.unwrap();
         answer.body.forbid_reuse();

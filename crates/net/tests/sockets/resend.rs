@@ -5,17 +5,18 @@ use std::time::Duration;
 use http::{Method, Request};
 use net::{NetError, Phase, RequestBody};
 
-use crate::stage::{Actor, HELLO, PATIENT, Stage, get, greet, post, text};
+use crate::stage::{Actor, HELLO, PATIENT, Stage, StillClock, get, greet, post, text};
 
 /// Makes a call on a kept connection that the server closes when it has worked on the request for
 /// `work`, and tells whether the request came once more, on a new connection.
 async fn comes_again(request: Request<RequestBody>, work: Duration, reset: bool) -> bool {
+    let _clock = StillClock::new();
     let stage = Stage::open().await;
     let origin = stage.origin();
     let upstream = async {
         let mut actor = greet(&stage).await;
         let first_try = actor.hear().await;
-        tokio::time::sleep(work).await;
+        tokio::time::advance(work).await;
         close(actor, reset);
         let mut actor = stage.next().await;
         assert_eq!(actor.hear().await, first_try);
@@ -45,7 +46,7 @@ fn close(actor: Actor, reset: bool) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_close_that_the_request_met_on_its_way_is_no_failure() {
     for reset in [false, true] {
         let at_once = Duration::ZERO;
@@ -54,7 +55,7 @@ async fn a_close_that_the_request_met_on_its_way_is_no_failure() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_request_that_was_worked_on_is_not_sent_twice() {
     for reset in [false, true] {
         for work in [50, 1500].map(Duration::from_millis) {
@@ -67,7 +68,7 @@ async fn a_request_that_was_worked_on_is_not_sent_twice() {
     assert!(!comes_again(put.unwrap(), Duration::from_secs(1), false).await);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn asking_twice_for_what_changes_nothing_does_no_harm() {
     for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
         let request = Request::builder().method(&method).uri("/");

@@ -15,6 +15,12 @@ pub(crate) const PATIENT: Timeouts = Timeouts::all(Duration::from_mins(1));
 
 pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
+/// Stops the clock of the runtime until it is dropped: time passes only where a test advances it, and
+/// not either when everything waits for a socket.
+pub(crate) struct StillClock {
+    _end: std::sync::mpsc::Sender<()>,
+}
+
 /// A listener that plays one part per connection.
 pub(crate) struct Stage {
     listener: TcpListener,
@@ -24,6 +30,22 @@ pub(crate) struct Stage {
 /// One accepted connection.
 pub(crate) struct Actor {
     pub(crate) stream: TcpStream,
+}
+
+impl StillClock {
+    pub(crate) fn new() -> Self {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        // While a thread is at work, the runtime does not skip to the next timer.
+        tokio::task::spawn_blocking(move || wait.recv());
+        tokio::time::pause();
+        Self { _end: end }
+    }
+}
+
+impl Drop for StillClock {
+    fn drop(&mut self) {
+        tokio::time::resume();
+    }
 }
 
 impl Stage {
@@ -49,6 +71,14 @@ impl Stage {
         let (stream, _) = self.listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         Actor { stream }
+    }
+
+    /// Hears one request, says `bytes`, and keeps the connection open.
+    pub(crate) async fn answer(&self, bytes: impl AsRef<[u8]>) -> Actor {
+        let mut actor = self.next().await;
+        actor.hear().await;
+        actor.say(bytes).await;
+        actor
     }
 
     pub(crate) fn settings(&self) -> OriginSettings {
@@ -102,10 +132,7 @@ impl Actor {
 
 /// Serves one request and keeps the connection open.
 pub(crate) async fn greet(stage: &Stage) -> Actor {
-    let mut actor = stage.next().await;
-    actor.hear().await;
-    actor.say(HELLO).await;
-    actor
+    stage.answer(HELLO).await
 }
 
 pub(crate) fn get() -> Request<RequestBody> {
