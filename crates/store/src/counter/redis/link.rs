@@ -69,7 +69,7 @@ impl Link {
         window: Duration,
     ) -> Result<Tally, StoreError> {
         let patience = self.settings.timeout;
-        let asked = timeout(patience, self.ask(key, cost, window)).await;
+        let asked = timeout(patience, self.ask_living(key, cost, window)).await;
         match asked {
             Ok(Ok(tally)) => Ok(tally),
             Ok(Err(error)) => Err(StoreError::Failed(error.to_string())),
@@ -78,6 +78,17 @@ impl Link {
                 self.current.store(None);
                 Err(StoreError::Silent(patience))
             }
+        }
+    }
+
+    /// Looks again when the kept connection turns out to be closed: servers close idle ones. A charge
+    /// that was under way then may have arrived, so it is not made twice.
+    async fn ask_living(&self, key: &str, cost: u64, window: Duration) -> RedisResult<Tally> {
+        match self.ask(key, cost, window).await {
+            Err(error) if cost == 0 && error.is_connection_dropped() => {
+                self.ask(key, cost, window).await
+            }
+            outcome => outcome,
         }
     }
 

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::link::Link;
 use super::{RedisCounters, RedisServer, RedisSettings};
 use crate::counter::{StoreError, Tally};
 
@@ -105,6 +106,52 @@ async fn after_a_failure_another_connection_is_made() {
     let counters = RedisCounters::new(settings(port, Duration::from_secs(5)));
     assert!(counters.look("a", MINUTE).await.is_err());
     assert_eq!(counters.look("a", MINUTE).await.unwrap().used, 1);
+}
+
+/// Answers one command on its first connection, closes it at the next one, and then serves another.
+async fn close_once(listener: TcpListener) {
+    let handshake = |word: &str| (word == "AUTH").then_some("+OK\r\n");
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut buffer = [0; 4096];
+    let mut answered = 0;
+    while answered < 2 {
+        let read = socket.read(&mut buffer).await.unwrap();
+        let seen = String::from_utf8_lossy(&buffer[..read]).into_owned();
+        if seen.contains("AUTH") {
+            socket.write_all(b"+OK\r\n").await.unwrap();
+        }
+        if seen.contains("EVALSHA") {
+            answered += 1;
+            if answered == 1 {
+                socket.write_all(b"*2\r\n:1\r\n:9\r\n").await.unwrap();
+            }
+        }
+    }
+    drop(socket);
+    let (socket, _) = listener.accept().await.unwrap();
+    serve(socket, move |word| {
+        handshake(word).or(Some("*2\r\n:2\r\n:9\r\n"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_look_over_a_connection_that_the_server_closes_is_made_again() {
+    let (listener, port) = listen().await;
+    tokio::spawn(close_once(listener));
+    let counters = RedisCounters::new(settings(port, Duration::from_secs(30)));
+    assert_eq!(counters.look("a", MINUTE).await.unwrap().used, 1);
+    assert_eq!(counters.look("a", MINUTE).await.unwrap().used, 2);
+}
+
+#[tokio::test]
+async fn a_charge_over_a_connection_that_the_server_closes_is_not_made_twice() {
+    let (listener, port) = listen().await;
+    tokio::spawn(close_once(listener));
+    let link = Link::new(settings(port, Duration::from_secs(30)));
+    assert_eq!(link.charge("a", 1, MINUTE).await.unwrap().used, 1);
+    let outcome = link.charge("a", 1, MINUTE).await;
+    assert!(matches!(outcome, Err(StoreError::Failed(_))), "{outcome:?}");
 }
 
 #[test]
