@@ -56,6 +56,13 @@ impl<'t> Lexer<'t> {
         if first.is_ascii_alphabetic() || first == '_' {
             return name(rest, at);
         }
+        if rest.starts_with("--") {
+            // Lua leaves out the rest of the line: taken as two signs, it would be another cost.
+            return Err(CostError(format!(
+                "expected no comment at character {}, found '--'; two signs are written '- -'",
+                at + 1
+            )));
+        }
         if let Some(word) = rest.get(..2).and_then(of_two) {
             return Ok((word, 2));
         }

@@ -49,8 +49,7 @@ fn expressions_are_calculated_as_lua_does() {
         ("2E+1", 20),
         (".5 * 4", 2),
         ("1-1", 0),
-        // Two signs, no comment.
-        ("1 -- 2", 3),
+        ("1 - - 2", 3),
         ("abs(-3)", 3),
         ("ceil(1.2)", 2),
         ("floor(1.8)", 1),
@@ -138,6 +137,10 @@ fn what_is_no_expression_is_refused_with_its_place() {
 fn a_word_that_is_none_of_an_expression_is_refused() {
     for (text, expected) in [
         ("3x", "malformed number '3x' at character 1"),
+        (
+            "1 -- 2",
+            "expected no comment at character 3, found '--'; two signs are written '- -'",
+        ),
         ("1.2.3", "malformed number '1.2.3' at character 1"),
         ("0xZZ", "malformed number '0xZZ' at character 1"),
         (
@@ -179,7 +182,7 @@ fn depth_has_a_bound_in_every_direction() {
         refusal(&format!("{}1{}", "(".repeat(1000), ")".repeat(1000))),
         deep
     );
-    assert_eq!(refusal(&"-".repeat(1000)), deep);
+    assert_eq!(refusal(&"- ".repeat(1000)), deep);
     assert_eq!(refusal(&"1+".repeat(1000)), deep);
     assert_eq!(refusal(&"2^".repeat(1000)), deep);
     assert_eq!(refusal(&"not ".repeat(1000)), deep);
