@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use llm::Exchange;
+use llm::{Dialect, Exchange, Usage};
 use plugin::{
     Allowance, Budget, ConfigError, Ctx, Fault, Flow, Host, Phases, Plugin, Reply, Room, Say, Step,
     Want, Whose,
@@ -140,8 +140,20 @@ impl Plugin for AiRateLimiting {
             return;
         };
         let is_refused = ctx.budget.as_ref().is_some_and(|budget| budget.is_refused);
-        if is_refused || ctx.attempts.is_empty() {
+        let Some(attempt) = ctx.attempts.last() else {
             return;
+        };
+        if is_refused {
+            return;
+        }
+        let is_answered = matches!(attempt.status, Some(200..=299));
+        if is_answered && exchange.dialect != Dialect::Passthrough && !self.has_usage(exchange) {
+            let resource = &*self.resource;
+            tracing::error!(
+                resource,
+                instance = &*instance,
+                "nothing is charged: the answer told no usage"
+            );
         }
         let Some(cost) = self.cost(exchange) else {
             return;
@@ -259,6 +271,16 @@ impl AiRateLimiting {
         }
         ctx.budget.get_or_insert_default().is_refused = true;
         Step::respond(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// Whether the answer told what an exchange is charged by.
+    fn has_usage(&self, exchange: &Exchange) -> bool {
+        match self.charge {
+            Charge::Expression(_) => exchange.raw_usage.is_some(),
+            Charge::TotalTokens | Charge::PromptTokens | Charge::CompletionTokens => {
+                exchange.usage != Usage::default()
+            }
+        }
     }
 
     /// What the exchange is charged with; `None` when that is nothing, or nobody knows.

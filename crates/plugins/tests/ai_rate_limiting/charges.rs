@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
+use crate::heard::Heard;
 use crate::stage::{CHAT, STREAM, Stage, answer, chosen, header};
 
 /// The rest of the limit of 1000, as a request with a higher limit sees it.
@@ -89,6 +90,30 @@ async fn an_answer_without_usage_costs_nothing() {
     let config = json!({ "limit_strategy": "expression", "cost_expr": "5" });
     let silent = Behaviour::json(StatusCode::OK, r#"{"choices":[]}"#);
     assert_eq!(left_after(&config, silent, CHAT).await, "1000");
+}
+
+#[tokio::test]
+async fn a_limit_that_counts_nothing_is_told() {
+    const TOLD: &str = "nothing is charged: the answer told no usage";
+    let silent = || Behaviour::json(StatusCode::OK, r#"{"choices":[]}"#);
+    let failed = Behaviour::json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":{}}"#);
+    let expression = json!({ "limit_strategy": "expression", "cost_expr": "5" });
+    for (config, behaviour, told) in [
+        (json!({}), silent(), 1),
+        (expression.clone(), silent(), 1),
+        (json!({}), failed, 0),
+        (json!({}), usage(), 0),
+        (expression, usage(), 0),
+    ] {
+        let heard = Heard::listening();
+        left_after(&config, behaviour, CHAT).await;
+        assert_eq!(
+            heard.count("ERROR", TOLD),
+            told,
+            "{config}: {}",
+            heard.lines()
+        );
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 //! in, what is charged, what the client is told, and whom `ai-proxy-multi` passes over.
 
 mod charges;
+#[path = "../ai_proxy_multi/heard.rs"]
+mod heard;
 mod limits;
 mod probes;
 mod rules;
