@@ -39,8 +39,13 @@ impl Stage {
     }
 
     async fn chat(&self, body: &str) -> Seen {
+        self.told(body, &[]).await
+    }
+
+    /// The answer to a chat whose headers tell the simulator how to give it.
+    async fn told(&self, body: &str, headers: &[(&str, &str)]) -> Seen {
         self.bench
-            .send(post("/v1/chat/completions", body, &[]))
+            .send(post("/v1/chat/completions", body, headers))
             .await
     }
 
@@ -142,10 +147,7 @@ async fn headers_are_the_clients_with_the_configured_ones_over_them() {
         ("x-app", "one"),
         ("x-app", "two"),
     ];
-    stage
-        .bench
-        .send(post("/v1/chat/completions", CHAT, &headers))
-        .await;
+    stage.told(CHAT, &headers).await;
     let received = stage.received();
     assert_eq!(received.header("authorization"), Some("Bearer ours"));
     assert_eq!(received.header("content-type"), Some("application/json"));
@@ -337,10 +339,11 @@ async fn an_upstream_that_streams_is_relayed_as_a_stream_whatever_was_asked() {
 async fn events_count_whatever_their_line_ends_and_wherever_they_are_cut() {
     for line_end in ["lf", "crlf", "cr"] {
         let stage = Stage::plain().await;
-        let headers = [("x-sim-line-end", line_end), ("x-sim-split", "7")];
         let seen = stage
-            .bench
-            .send(post("/v1/chat/completions", STREAM, &headers))
+            .told(
+                STREAM,
+                &[("x-sim-line-end", line_end), ("x-sim-split", "7")],
+            )
             .await;
         let exchange = seen.ctx.exchange.expect("an exchange");
         assert!(exchange.usage.completion_tokens > 0, "{line_end}");
@@ -377,11 +380,7 @@ async fn usage_in_every_chunk_is_not_added_up() {
         .exchange
         .expect("an exchange")
         .usage;
-    let headers = [("x-sim-usage", "cumulative")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", STREAM, &headers))
-        .await;
+    let seen = stage.told(STREAM, &[("x-sim-usage", "cumulative")]).await;
     assert_eq!(seen.ctx.exchange.expect("an exchange").usage, whole);
 }
 
@@ -393,10 +392,7 @@ async fn statuses_429_and_5xx_come_back_with_their_body_and_close_the_connection
         let headers = headers
             .each_ref()
             .map(|(name, value)| (*name, value.as_str()));
-        let seen = stage
-            .bench
-            .send(post("/v1/chat/completions", CHAT, &headers))
-            .await;
+        let seen = stage.told(CHAT, &headers).await;
         assert_eq!(seen.status.as_u16(), status);
         assert_eq!(seen.headers["content-type"], "application/json");
         assert!(seen.json().get("error").is_some());
@@ -419,10 +415,7 @@ async fn other_statuses_are_relayed_as_answers() {
         let headers = headers
             .each_ref()
             .map(|(name, value)| (*name, value.as_str()));
-        let seen = stage
-            .bench
-            .send(post("/v1/chat/completions", CHAT, &headers))
-            .await;
+        let seen = stage.told(CHAT, &headers).await;
         assert_eq!(seen.status.as_u16(), status);
         assert_eq!(
             seen.ctx.exchange.expect("an exchange").ended,
@@ -434,19 +427,11 @@ async fn other_statuses_are_relayed_as_answers() {
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_500_and_a_silent_one_504() {
     let stage = Stage::plain().await;
-    let headers = [("x-sim-cut-after", "head")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", CHAT, &headers))
-        .await;
+    let seen = stage.told(CHAT, &[("x-sim-cut-after", "head")]).await;
     assert_eq!(seen.status, StatusCode::INTERNAL_SERVER_ERROR);
 
     let stage = Stage::new("openai", "", json!({ "timeout": 600 })).await;
-    let headers = [("x-sim-stall-after", "head")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", CHAT, &headers))
-        .await;
+    let seen = stage.told(CHAT, &[("x-sim-stall-after", "head")]).await;
     assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
     let exchange = seen.ctx.exchange.expect("an exchange");
     assert_eq!(exchange.time_to_first_token_ms, None);
@@ -457,11 +442,7 @@ async fn an_upstream_that_is_not_there_is_500_and_a_silent_one_504() {
 #[tokio::test]
 async fn a_stream_that_breaks_before_its_first_byte_is_answered_with_a_status() {
     let stage = Stage::plain().await;
-    let headers = [("x-sim-cut-after", "0")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", STREAM, &headers))
-        .await;
+    let seen = stage.told(STREAM, &[("x-sim-cut-after", "0")]).await;
     assert_eq!(seen.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(seen.broken, None);
 }
@@ -469,11 +450,7 @@ async fn a_stream_that_breaks_before_its_first_byte_is_answered_with_a_status() 
 #[tokio::test]
 async fn a_stream_that_is_cut_never_looks_complete() {
     let stage = Stage::plain().await;
-    let headers = [("x-sim-cut-after", "300")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", STREAM, &headers))
-        .await;
+    let seen = stage.told(STREAM, &[("x-sim-cut-after", "300")]).await;
     assert_eq!(seen.status, StatusCode::OK);
     assert_eq!(seen.broken, Some(RelayError::UpstreamCut));
     assert_eq!(
@@ -482,11 +459,7 @@ async fn a_stream_that_is_cut_never_looks_complete() {
     );
 
     let stage = Stage::new("openai", "", json!({ "timeout": 600 })).await;
-    let headers = [("x-sim-stall-after", "300")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", STREAM, &headers))
-        .await;
+    let seen = stage.told(STREAM, &[("x-sim-stall-after", "300")]).await;
     assert_eq!(seen.broken, Some(RelayError::UpstreamStalled));
     assert_eq!(
         seen.ctx.exchange.expect("an exchange").ended,
@@ -509,10 +482,11 @@ async fn an_answer_above_the_limit_is_502_before_any_byte_is_sent() {
 #[tokio::test]
 async fn a_stream_ends_without_its_end_mark_when_it_crosses_a_limit() {
     let stage = Stage::new("openai", "", json!({ "max_response_bytes": 400 })).await;
-    let headers = [("x-sim-interval-ms", "1"), ("x-sim-chunks", "50")];
     let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", STREAM, &headers))
+        .told(
+            STREAM,
+            &[("x-sim-interval-ms", "1"), ("x-sim-chunks", "50")],
+        )
         .await;
     assert_eq!((seen.status, seen.broken), (StatusCode::OK, None));
     assert!(seen.text().len() > 400 && !seen.text().contains("[DONE]"));
@@ -525,22 +499,14 @@ async fn a_stream_ends_without_its_end_mark_when_it_crosses_a_limit() {
 #[tokio::test]
 async fn a_deadline_interrupts_a_stream_that_stalls() {
     let stage = Stage::new("openai", "", json!({ "max_stream_duration_ms": 1000 })).await;
-    let headers = [("x-sim-stall-after", "300")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", STREAM, &headers))
-        .await;
+    let seen = stage.told(STREAM, &[("x-sim-stall-after", "300")]).await;
     assert_eq!((seen.status, seen.broken), (StatusCode::OK, None));
     assert_eq!(
         seen.ctx.exchange.expect("an exchange").ended,
         Ended::DurationLimit
     );
 
-    let headers = [("x-sim-stall-after", "0")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", STREAM, &headers))
-        .await;
+    let seen = stage.told(STREAM, &[("x-sim-stall-after", "0")]).await;
     assert_eq!(seen.status, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(seen.text(), "max_stream_duration_ms exceeded");
 }
@@ -615,10 +581,7 @@ async fn tools_and_end_user_are_read_from_what_goes_upstream() {
 async fn a_compressed_answer_is_unpacked_where_it_is_read() {
     let stage = Stage::plain().await;
     let gzip = [("x-sim-gzip", "true")];
-    let seen = stage
-        .bench
-        .send(post("/v1/chat/completions", CHAT, &gzip))
-        .await;
+    let seen = stage.told(CHAT, &gzip).await;
     assert_eq!(seen.headers.get("content-encoding"), None);
     assert!(seen.json()["choices"].is_array());
     // Nobody reads these, so they pass as they are.
