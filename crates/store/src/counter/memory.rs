@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -16,6 +17,8 @@ use super::{LONGEST, Tally};
 
 /// Keys are spread over this many maps, so that adding one rarely meets anybody.
 const SHARDS: usize = 64;
+/// A longer key is kept as a checksum: clients choose what stands in some.
+const LONGEST_KEY: usize = 256;
 /// How many counters there may be at once, all shards together.
 const MOST: usize = 1 << 18;
 
@@ -25,11 +28,13 @@ const MOST: usize = 1 << 18;
 /// that touch says. When it is over, the next touch begins another one at nothing.
 ///
 /// A counter that exists is charged by an atomic addition, under a lock that only a new key takes
-/// alone. What is over is removed while new keys come; when there are too many all the same, the one
+/// alone. Of a key beyond 256 bytes a checksum of 128 bits is kept. What is over is removed while new keys come; when there are too many all the same, the one
 /// that began first is forgotten.
 #[derive(Debug)]
 pub struct MemoryCounters {
     hasher: RandomState,
+    /// For the other half of checksums.
+    second: RandomState,
     shards: Box<[RwLock<Shard>]>,
     most_per_shard: usize,
     has_forgotten: AtomicBool,
@@ -60,6 +65,7 @@ impl MemoryCounters {
     fn with_room_for(most: usize) -> Self {
         Self {
             hasher: RandomState::new(),
+            second: RandomState::new(),
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             most_per_shard: most.div_ceil(SHARDS),
             has_forgotten: AtomicBool::new(false),
@@ -69,6 +75,7 @@ impl MemoryCounters {
     /// Adds `cost` to the counter of `key` at the time `now`, and tells what it says then; a cost of 0
     /// only looks.
     pub fn charge(&self, key: &str, cost: u64, window: Duration, now: Instant) -> Tally {
+        let key = &*self.short(key);
         let shard = self.shard(key);
         let known = shard.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(tally) = known.charge(key, cost, now) {
@@ -107,6 +114,15 @@ impl MemoryCounters {
     /// Whether no counter is kept.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What stands for a key: nobody can make two with one checksum, whose secret is this process's.
+    fn short<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        if key.len() <= LONGEST_KEY {
+            return key.into();
+        }
+        let [first, second] = [&self.hasher, &self.second].map(|half| half.hash_one(key));
+        format!("\0{first:016x}{second:016x}").into()
     }
 
     #[expect(

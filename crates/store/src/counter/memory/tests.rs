@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{MOST, MemoryCounters, SHARDS};
+use super::{LONGEST_KEY, MOST, MemoryCounters, SHARDS};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -30,6 +30,23 @@ fn keys_do_not_share_a_counter() {
     let now = Instant::now();
     counters.charge("a", 5, MINUTE, now);
     assert_eq!(counters.charge("b", 0, MINUTE, now).used, 0);
+}
+
+#[test]
+fn long_keys_count_apart_and_take_no_more_room_than_short_ones() {
+    let counters = MemoryCounters::default();
+    let now = Instant::now();
+    let long = "k".repeat(60_000);
+    for end in ["a", "b"] {
+        let key = format!("{long}{end}");
+        assert_eq!(counters.charge(&key, 5, MINUTE, now).used, 5);
+        assert_eq!(counters.charge(&key, 5, MINUTE, now).used, 10);
+    }
+    assert_eq!(counters.len(), 2);
+    for shard in &counters.shards {
+        let shard = shard.read().unwrap();
+        assert!(shard.order.iter().all(|key| key.len() <= LONGEST_KEY));
+    }
 }
 
 #[test]
