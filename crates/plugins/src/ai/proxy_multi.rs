@@ -114,8 +114,8 @@ impl Plugin for AiProxyMulti {
             if let Some(semantic) = &self.semantic {
                 semantic.rank(ctx).await;
             }
-            let index = self.peek(ctx).await?.ok_or_else(nobody_left)?;
-            let instance = self.instances.get(index).ok_or_else(nobody_left)?;
+            let index = self.peek(ctx).await?.ok_or_else(|| nobody_left(ctx))?;
+            let instance = self.instances.get(index).ok_or_else(|| nobody_left(ctx))?;
             if let Some(exchange) = &mut ctx.exchange {
                 exchange.instance = instance.name().clone();
             }
@@ -134,7 +134,7 @@ impl Plugin for AiProxyMulti {
                 // Its breaker lets nobody through, or somebody else was faster to probe it.
                 None => next.choose(ctx).await?,
             };
-            let first = first.ok_or_else(nobody_left)?;
+            let first = first.ok_or_else(|| nobody_left(ctx))?;
             let semantic = self.semantic.as_ref();
             let told = semantic.and_then(|semantic| semantic.told(ctx, first.instance.name()));
             let outcome = ai::exchange(ctx, first, &self.terms, next).await;
@@ -173,9 +173,11 @@ impl AiProxyMulti {
         }
         let avoided = self.wellness.avoided(&Tried::new());
         let instances = self.instances.iter().enumerate();
-        let asked = instances.filter(|(index, _)| {
+        let exhausted = ctx.budget.as_ref().map(|budget| &budget.exhausted);
+        let asked = instances.filter(|(index, instance)| {
             let is_chosen = self.semantic.is_some() || self.balance.chooses(*index);
-            is_chosen && !avoided.contains(*index)
+            let is_exhausted = exhausted.is_some_and(|names| names.contains(instance.name()));
+            is_chosen && !avoided.contains(*index) && !is_exhausted
         });
         let waits = asked.map(|(index, instance)| {
             let known = self.breakers.recovers_in(index);
@@ -256,7 +258,12 @@ fn warn(instances: &[Instance], resource: &str) {
     }
 }
 
-fn nobody_left() -> Fault {
+/// The fault when nobody may be asked; it says when something is left of a limit again.
+fn nobody_left(ctx: &Ctx) -> Fault {
     let say = Say::Text("all upstream servers tried: no instance is left to be asked".to_owned());
-    Fault::new(Whose::Gateway, StatusCode::SERVICE_UNAVAILABLE, say)
+    let fault = Fault::new(Whose::Gateway, StatusCode::SERVICE_UNAVAILABLE, say);
+    match ctx.budget.as_ref().and_then(|budget| budget.renewed_in) {
+        Some(wait) => breaker::come_back_in(wait, fault),
+        None => fault,
+    }
 }

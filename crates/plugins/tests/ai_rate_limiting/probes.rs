@@ -72,6 +72,35 @@ async fn when_nothing_is_left_of_any_the_answer_says_so() {
 }
 
 #[tokio::test]
+async fn the_answer_says_when_the_first_budget_is_renewed() {
+    let stage = Stage::new(&["a", "b"]).await;
+    let limits = json!({
+        "instances": [
+            { "name": "a", "limit": 10, "time_window": 50 },
+            { "name": "b", "limit": 10, "time_window": 100 },
+        ],
+        "show_limit_quota_header": false,
+    });
+    let plugins = [stage.multi(&all_kinds()), ("ai-rate-limiting", limits)];
+    let route = stage.route("/routes/1", &plugins);
+    tokio::time::pause();
+    assert_eq!(route.statuses(2).await, [200, 200]);
+    let refused = route.chat().await;
+    assert_eq!(
+        (refused.status.as_u16(), header(&refused, "retry-after")),
+        (503, "50")
+    );
+    tokio::time::advance(std::time::Duration::from_millis(9_500)).await;
+    assert_eq!(
+        header(&route.chat().await, "retry-after"),
+        "41",
+        "rounded up"
+    );
+    tokio::time::advance(std::time::Duration::from_secs(41)).await;
+    assert_eq!(instance_of(&route.chat().await), "a");
+}
+
+#[tokio::test]
 async fn a_failure_is_not_followed_by_an_instance_of_which_nothing_is_left() {
     let stage = Stage::new(&["a", "b"]).await;
     let plugins = [stage.multi(&all_kinds()), limits(&[("b", 10)])];
@@ -92,6 +121,27 @@ async fn a_failure_is_not_followed_by_an_instance_of_which_nothing_is_left() {
     assert_eq!(exhausted.status, 502);
     assert_eq!(exhausted.json(), json!({ "error": "slower, please" }));
     assert_eq!(chosen(&exhausted), [("a".to_owned(), "roundrobin")]);
+}
+
+/// Whoever has nothing left of its limit is not asked, so nothing need be known of its recovery.
+#[tokio::test]
+async fn the_wait_of_the_others_is_told_beside_an_instance_of_which_nothing_is_left() {
+    let stage = Stage::new(&["a", "b"]).await;
+    let route = stage.route(
+        "/routes/1",
+        &[stage.multi(&all_kinds()), limits(&[("a", 10)])],
+    );
+    assert_eq!(instance_of(&route.chat().await), "a");
+    stage.upstream("b").script().push(Behaviour {
+        retry_after: Some("7".parse().expect("a header value")),
+        ..Behaviour::json(StatusCode::SERVICE_UNAVAILABLE, "{}")
+    });
+    let failed = route.chat().await;
+    assert_eq!(chosen(&failed), [("b".to_owned(), "rate_limiting")]);
+    assert_eq!(
+        (failed.status.as_u16(), header(&failed, "retry-after")),
+        (502, "7")
+    );
 }
 
 #[tokio::test]
