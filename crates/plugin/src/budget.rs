@@ -17,6 +17,8 @@ pub struct Budget {
     pub allowance: Option<Allowance>,
     /// Instances of which nothing was left, in the order in which they were passed over.
     pub exhausted: Vec<Arc<str>>,
+    /// When something is left of one of them again, as far as limits said so.
+    pub renewed_in: Option<Duration>,
     /// Counters in stores elsewhere of which something was left when they were looked at, so that no
     /// request waits for the same one twice.
     pub counters_with_room: Vec<String>,
@@ -49,6 +51,17 @@ struct Info<'a> {
     /// Seconds.
     #[serde(rename = "rate_limiting_reset")]
     reset: u64,
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// Keeps that nothing is left of this instance, by the limit that was looked at last.
+    pub(crate) fn pass_over(&mut self, instance: &str) {
+        let reset = self.allowance.as_ref().map(|limit| limit.reset);
+        self.renewed_in = self.renewed_in.into_iter().chain(reset).min();
+        self.exhausted.push(instance.into());
+    }
 }
 
 // === impl Allowance ===

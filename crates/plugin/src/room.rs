@@ -45,8 +45,7 @@ impl Ctx {
         let chains = self.chains.clone();
         for chain in &chains {
             if !chain.has_room(self, instance).await? {
-                let exhausted = &mut self.budget.get_or_insert_default().exhausted;
-                exhausted.push(instance.into());
+                self.budget.get_or_insert_default().pass_over(instance);
                 return Ok(false);
             }
         }
