@@ -9,7 +9,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use async_compression::tokio::bufread::{
+    BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
+};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
@@ -27,7 +29,7 @@ pub enum Coding {
     Identity,
     /// `gzip`, also `x-gzip`.
     Gzip,
-    /// `deflate`: the zlib format.
+    /// `deflate`: the zlib format, or what some servers send instead, its inside alone.
     Deflate,
     /// `br`.
     Brotli,
@@ -54,6 +56,13 @@ pub struct CodedBody {
     error: Option<NetError>,
 }
 
+/// A body of the coding `deflate`, whose first byte tells what it is.
+enum Inflate {
+    /// Taken when the first byte is here.
+    Unread(Option<Box<Source>>),
+    Read(Pin<Box<dyn AsyncRead + Send>>),
+}
+
 /// The bytes as they came, for a decoder to read.
 struct Source {
     body: AnswerBody,
@@ -72,6 +81,7 @@ impl Coding {
         };
         let known = [
             ("identity", Self::Identity),
+            ("", Self::Identity),
             ("gzip", Self::Gzip),
             ("x-gzip", Self::Gzip),
             ("deflate", Self::Deflate),
@@ -104,7 +114,7 @@ impl DecodedBody {
                 decoder.multiple_members(true);
                 Box::pin(decoder)
             }
-            Coding::Deflate => Box::pin(ZlibDecoder::new(source(body))),
+            Coding::Deflate => Box::pin(Inflate::Unread(Some(Box::new(source(body))))),
             Coding::Brotli => Box::pin(BrotliDecoder::new(source(body))),
             Coding::Zstd => Box::pin(ZstdDecoder::new(source(body))),
         };
@@ -227,6 +237,39 @@ fn net_error(error: io::Error) -> NetError {
     match error.downcast::<NetError>() {
         Ok(error) => error,
         Err(error) => NetError::Coding(error),
+    }
+}
+
+// === impl Inflate ===
+
+impl AsyncRead for Inflate {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        /// The compression method that a zlib header names in its low half.
+        const DEFLATE: u8 = 8;
+        let this = self.get_mut();
+        if let Self::Unread(unread) = this
+            && let Some(mut source) = unread.take()
+        {
+            let Poll::Ready(start) = Pin::new(&mut source).poll_fill_buf(cx) else {
+                *unread = Some(source);
+                return Poll::Pending;
+            };
+            let is_zlib = start?.first().is_none_or(|first| first & 0x0f == DEFLATE);
+            *this = Self::Read(if is_zlib {
+                Box::pin(ZlibDecoder::new(source))
+            } else {
+                Box::pin(DeflateDecoder::new(source))
+            });
+        }
+        match this {
+            Self::Read(reader) => reader.as_mut().poll_read(cx, buffer),
+            // It broke before its first byte, which was told.
+            Self::Unread(_) => Poll::Ready(Ok(())),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Answers with a content coding.
 
-use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use async_compression::tokio::write::{
+    BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder,
+};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use net::{Coding, DecodedBody, NetError, Phase};
@@ -31,6 +33,15 @@ async fn coded(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
             finished(ZlibEncoder::new(Vec::new()), text, ZlibEncoder::into_inner).await,
         ),
         (
+            "Deflate",
+            finished(
+                DeflateEncoder::new(Vec::new()),
+                text,
+                DeflateEncoder::into_inner,
+            )
+            .await,
+        ),
+        (
             "br",
             finished(
                 BrotliEncoder::new(Vec::new()),
@@ -44,6 +55,7 @@ async fn coded(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
             finished(ZstdEncoder::new(Vec::new()), text, ZstdEncoder::into_inner).await,
         ),
         ("identity", text.to_vec()),
+        ("", text.to_vec()),
     ]
 }
 
@@ -88,7 +100,7 @@ async fn every_coding_is_taken_off_however_it_is_cut() {
         for size in [1, 7, usize::MAX] {
             let (whole, kept) = read(name, &body, size, usize::MAX).await;
             assert_eq!(whole.unwrap().unwrap(), TEXT, "{name} by {size}");
-            let is_read_to_its_end = ["gzip", "X-Gzip", "identity"].contains(&name);
+            let is_read_to_its_end = ["gzip", "X-Gzip", "identity", ""].contains(&name);
             assert!(kept == 1 || !is_read_to_its_end, "{name} by {size}");
         }
     }
@@ -97,7 +109,7 @@ async fn every_coding_is_taken_off_however_it_is_cut() {
 #[tokio::test]
 async fn a_coded_body_that_ends_early_is_no_answer() {
     for (name, body) in coded(TEXT.as_bytes()).await {
-        if name == "identity" {
+        if ["identity", ""].contains(&name) {
             continue;
         }
         for length in [1, body.len() / 2, body.len() - 1] {
@@ -129,7 +141,7 @@ async fn bytes_that_were_never_coded_are_no_answer() {
 #[tokio::test]
 async fn a_small_body_that_unfolds_to_a_large_one_is_given_up_at_the_limit() {
     for (name, body) in coded(&vec![b' '; 8 << 20]).await {
-        if name == "identity" {
+        if ["identity", ""].contains(&name) {
             continue;
         }
         let (whole, _) = read(name, &body, usize::MAX, 1 << 20).await;
