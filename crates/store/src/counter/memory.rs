@@ -17,6 +17,8 @@ use super::{LONGEST, Tally};
 
 /// Keys are spread over this many maps, so that adding one rarely meets anybody.
 const SHARDS: usize = 64;
+/// Of so many counters, the one that was charged least is forgotten when there are too many.
+const CANDIDATES: usize = 8;
 /// A longer key is kept as a checksum: clients choose what stands in some.
 const LONGEST_KEY: usize = 256;
 /// How many counters there may be at once, all shards together.
@@ -28,8 +30,9 @@ const MOST: usize = 1 << 18;
 /// that touch says. When it is over, the next touch begins another one at nothing.
 ///
 /// A counter that exists is charged by an atomic addition, under a lock that only a new key takes
-/// alone. Of a key beyond 256 bytes a checksum of 128 bits is kept. What is over is removed while new keys come; when there are too many all the same, the one
-/// that began first is forgotten.
+/// alone. Of a key beyond 256 bytes a checksum of 128 bits is kept. What is over is removed while
+/// new keys come; when there are too many all the same, one of those that began first is forgotten,
+/// and of these the one that was charged least.
 #[derive(Debug)]
 pub struct MemoryCounters {
     hasher: RandomState,
@@ -93,7 +96,7 @@ impl MemoryCounters {
         {
             tracing::warn!(
                 counters = self.most_per_shard * SHARDS,
-                "too many counters: those that began first are forgotten before their time"
+                "too many counters: early ones that were charged little are forgotten before their time"
             );
         }
         Tally {
@@ -168,13 +171,28 @@ impl Shard {
         }
         self.tidy(now);
         let forgets = self.counters.len() >= most;
-        if forgets && let Some(first) = self.order.pop_front() {
-            self.counters.remove(&first);
+        if forgets {
+            self.forget();
         }
         let key: Arc<str> = key.into();
         self.order.push_back(Arc::clone(&key));
         self.counters.insert(key, fresh);
         forgets
+    }
+
+    /// Removes one although it goes on: of those in front the one that was charged least, so that
+    /// nobody gets a new budget by making counters of which nothing is used.
+    fn forget(&mut self) {
+        let used = |key: &Arc<str>| {
+            let counter = self.counters.get(key);
+            counter.map_or(0, |counter| counter.used.load(Ordering::Relaxed))
+        };
+        let candidates = self.order.iter().take(CANDIDATES).enumerate();
+        let least = candidates.min_by_key(|(_, key)| used(key));
+        let least = least.map(|(index, _)| index);
+        if let Some(key) = least.and_then(|index| self.order.remove(index)) {
+            self.counters.remove(&key);
+        }
     }
 
     /// Removes what is over. Two are looked at for each that comes, so that there are never many more

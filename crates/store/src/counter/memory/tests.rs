@@ -112,6 +112,23 @@ fn there_are_never_more_than_there_may_be() {
     const { assert!(MOST >= SHARDS) };
 }
 
+#[test]
+fn counters_of_which_nothing_is_used_push_out_none_that_is_used_up() {
+    let counters = MemoryCounters::with_room_for(SHARDS * 16);
+    let now = Instant::now();
+    for key in 0..SHARDS {
+        counters.charge(&format!("used up {key}"), 100, MINUTE, now);
+    }
+    for key in 0..20_000 {
+        counters.charge(&format!("looked at {key}"), 0, MINUTE, now);
+    }
+    assert!(counters.len() <= SHARDS * 16, "{}", counters.len());
+    for key in 0..SHARDS {
+        let tally = counters.charge(&format!("used up {key}"), 0, MINUTE, now);
+        assert_eq!(tally.used, 100, "{key}");
+    }
+}
+
 proptest! {
     /// Against a plain list of what was charged: whoever asks for leave while nothing is left of
     /// `limit` does not get it, and whoever asks while something is left does.
