@@ -12,6 +12,7 @@ use std::{
 use async_compression::tokio::bufread::{
     BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
 };
+use async_compression::zstd::DParameter;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
@@ -21,6 +22,9 @@ use crate::{answer::AnswerBody, error::NetError};
 
 /// The most bytes that one piece unfolds to, so that a small body never fills the memory.
 const PIECE_BYTES: usize = 16 * 1024;
+
+/// A decoder of zstd remembers at most 2^23 bytes. Source: RFC 9659.
+const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// How a body is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +120,10 @@ impl DecodedBody {
             }
             Coding::Deflate => Box::pin(Inflate::Unread(Some(Box::new(source(body))))),
             Coding::Brotli => Box::pin(BrotliDecoder::new(source(body))),
-            Coding::Zstd => Box::pin(ZstdDecoder::new(source(body))),
+            Coding::Zstd => {
+                let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
+                Box::pin(ZstdDecoder::with_params(source(body), &[window]))
+            }
         };
         Self::Coded(CodedBody {
             reader: Some(reader),

@@ -1,8 +1,10 @@
 //! Answers with a content coding.
 
+use async_compression::Level;
 use async_compression::tokio::write::{
     BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder,
 };
+use async_compression::zstd::CParameter;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use net::{Coding, DecodedBody, NetError, Phase};
@@ -135,6 +137,17 @@ async fn bytes_that_were_never_coded_are_no_answer() {
             matches!(whole, Err(NetError::Coding(_))),
             "{name}: {whole:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn zstd_asks_for_no_more_memory_than_it_may() {
+    for (log, is_read) in [(23, true), (24, false)] {
+        let window = CParameter::window_log(log);
+        let encoder = ZstdEncoder::with_quality_and_params(Vec::new(), Level::Default, &[window]);
+        let body = finished(encoder, TEXT.as_bytes(), ZstdEncoder::into_inner).await;
+        let (whole, _) = read("zstd", &body, usize::MAX, usize::MAX).await;
+        assert_eq!(whole.is_ok(), is_read, "{log}: {whole:?}");
     }
 }
 
