@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Place};
 
-use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, join_all, trail};
+use crate::stage::{CHAT, Member, STREAM, Stage, instance_of, join_all, stall, trail};
 use crate::support::post;
 
 const ALL: [&str; 3] = ["least_busy", "ewma", "prefix"];
@@ -78,11 +78,7 @@ async fn a_failed_instance_is_followed_by_its_peer_and_then_by_a_lower_priority(
 
 #[tokio::test]
 async fn an_instance_that_is_busy_is_passed_over_until_its_client_leaves() {
-    let stall = Behaviour {
-        stall_after: Some(Place::Head),
-        ..Behaviour::default()
-    };
-    let members = [Member::behaving("a", stall), Member::new("b")];
+    let members = [Member::behaving("a", stall(Place::Head)), Member::new("b")];
     let stage = Stage::new(members, by("least_busy")).await;
     let a = stage.upstream("a");
     // Turns start anywhere: the first or the second one is for `a`.
@@ -295,11 +291,10 @@ async fn what_was_learnt_survives_changes_of_other_instances() {
 
 #[tokio::test]
 async fn what_is_in_flight_is_known_when_an_instance_comes() {
-    let stall = Behaviour {
-        stall_after: Some(Place::Head),
-        ..Behaviour::default()
-    };
-    let members = [Member::behaving("a", stall), Member::new("b").weight(0)];
+    let members = [
+        Member::behaving("a", stall(Place::Head)),
+        Member::new("b").weight(0),
+    ];
     let stage = Stage::new(members, by("least_busy")).await;
     let mut config = stage.config.clone();
     config["instances"][1]["weight"] = json!(1);

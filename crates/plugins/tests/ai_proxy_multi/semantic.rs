@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::health;
 use crate::heard::Heard;
-use crate::stage::{Member, Stage, instance_of, join_all, statuses, trail};
+use crate::stage::{Member, Stage, instance_of, join_all, stall, statuses, trail};
 use crate::support::Seen;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -643,11 +643,7 @@ async fn vectors_of_a_configuration_serve_it_alone() {
 async fn a_server_that_is_silent_costs_its_timeout_and_no_answer() {
     let server = server().await;
     server.script().choose(|_| None);
-    let stalled = Some(Place::Head);
-    server.script().set_default(Behaviour {
-        stall_after: stalled,
-        ..Behaviour::default()
-    });
+    server.script().set_default(stall(Place::Head));
     let embeddings = json!({
         "provider": "openai", "model": "m", "auth": {}, "timeout": 20, "endpoint": server.url(""),
     });
@@ -692,10 +688,7 @@ async fn examples_and_prompt_together_wait_for_one_timeout() {
                 ..embeddings(received)
             }
         } else {
-            Behaviour {
-                stall_after: Some(Place::Head),
-                ..Behaviour::default()
-            }
+            stall(Place::Head)
         })
     });
     let judge = judge(&server, Duration::from_secs(3));
