@@ -329,6 +329,12 @@ fn warn(limits: &Limits, resource: &str) {
             "the key of a rule has no variable: the rule applies to no request"
         );
     }
+    if limits.are_hopeless() {
+        tracing::warn!(
+            resource,
+            "a limit or window is a text without variables, and no number: each request is an error"
+        );
+    }
     if resource.starts_with("/global_rules/") {
         tracing::warn!(
             resource,

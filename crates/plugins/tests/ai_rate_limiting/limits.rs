@@ -4,6 +4,7 @@ use http::Method;
 use plugin::Var;
 use serde_json::{Value, json};
 
+use crate::heard::Heard;
 use crate::stage::{CHAT, Stage, header, later};
 use crate::support::request;
 
@@ -248,4 +249,23 @@ async fn the_log_knows_the_limit() {
             .as_u64()
             .is_some_and(|reset| reset <= 60)
     );
+}
+
+#[tokio::test]
+async fn a_text_that_never_is_a_number_is_told_when_it_is_loaded() {
+    let stage = Stage::new(&["a"]).await;
+    for (limit, told) in [("abc", 1), ("", 1), (" 20 ", 0), ("${http_x ?? 20}", 0)] {
+        let heard = Heard::listening();
+        let config = json!({ "limit": limit, "time_window": 60 });
+        let plugins = [stage.proxy("a"), ("ai-rate-limiting", config)];
+        let route = stage.route("/routes/1", &plugins);
+        let warned = heard.count("WARN", "and no number: each request is an error");
+        assert_eq!(warned, told, "{limit:?}: {}", heard.lines());
+        let status = route.chat().await.status;
+        assert_eq!(
+            status.as_u16(),
+            if told == 1 { 500 } else { 200 },
+            "{limit:?}"
+        );
+    }
 }

@@ -153,6 +153,18 @@ impl Limits {
         rules.filter_map(|(index, rule)| rule.key.variables().next().is_none().then_some(index))
     }
 
+    /// Whether some amount is a number for no request.
+    pub(super) fn are_hopeless(&self) -> bool {
+        match &self.kind {
+            Kind::Rules { rules, .. } => rules.iter().any(|rule| rule.quota.is_hopeless()),
+            Kind::Instances { own, shared } => {
+                let own = own.iter().map(|own| &own.quota);
+                let shared = shared.iter().map(|shared| &shared.quota);
+                own.chain(shared).any(Quota::is_hopeless)
+            }
+        }
+    }
+
     /// The limits that a request is held to when it goes to the instance; none when the instance has
     /// none.
     ///
@@ -343,6 +355,10 @@ impl Quota {
         })
     }
 
+    fn is_hopeless(&self) -> bool {
+        self.limit.is_hopeless() || self.window.is_hopeless()
+    }
+
     /// Limit and window for this request.
     fn of(&self, ctx: &Ctx, field: &'static str) -> Result<(u64, Duration), Unclear> {
         let limit = self.limit.of(ctx, field)?;
@@ -362,7 +378,10 @@ impl Amount {
     )]
     fn new(config: &AmountConfig, at: &str, field: &str) -> Result<Self, ConfigError> {
         match config {
-            AmountConfig::Text(text) => Ok(Self::Filled(Template::new(text))),
+            AmountConfig::Text(text) => {
+                let fixed = whole(text).map(Self::Fixed);
+                Ok(fixed.unwrap_or_else(|| Self::Filled(Template::new(text))))
+            }
             AmountConfig::Number(number) if (1.0..=MOST as f64).contains(number) => {
                 Ok(Self::Fixed(*number as u64))
             }
@@ -372,6 +391,14 @@ impl Amount {
                     "property \"{field}\" validation failed: expected a number of 1 to {MOST}, found {number}"
                 ),
             )),
+        }
+    }
+
+    /// Whether it is a text without variables that is no number.
+    fn is_hopeless(&self) -> bool {
+        match self {
+            Self::Fixed(_) => false,
+            Self::Filled(template) => template.variables().next().is_none(),
         }
     }
 
