@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What either side may take to notice a close, beyond the way there and back.
-const GRACE: Duration = Duration::from_millis(10);
+/// What either side, busy as it may be, takes to notice a close, beyond the way there and back.
+const GRACE: Duration = Duration::from_millis(100);
 /// A handshake that took longer was no round trip: a packet of it was lost and sent again.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 
