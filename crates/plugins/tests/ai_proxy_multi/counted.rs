@@ -131,7 +131,7 @@ impl Counted {
     /// Waits until the sum of all samples of `metric` with these labels is `value`.
     async fn until(&self, metric: &str, labels: &[&str], value: f64) {
         while (self.sum(metric, labels) - value).abs() > f64::EPSILON {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     }
 
@@ -270,7 +270,7 @@ async fn a_client_that_leaves_in_the_middle_of_a_stream_leaves_no_gauge_behind()
     let counted = Counted::new(members(fails(), begun), falls_back(&json!({}))).await;
     let leaving = async {
         while counted.pieces.load(Ordering::Relaxed) == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     };
     let ctx = counted.visit(STREAM, leaving).await;
@@ -389,8 +389,8 @@ async fn gauges_and_counters_are_exact_after_many_requests_at_once() {
             let counted = counted.clone();
             visits.spawn(async move {
                 let body = if number % 2 == 0 { CHAT } else { STREAM };
+                // Every fourth client leaves, at some moment: no answer waits for it.
                 let soon = tokio::time::sleep(Duration::from_millis(number % 40));
-                // Every fourth client leaves, at some moment.
                 match number % 4 {
                     3 => counted.visit(body, soon).await,
                     _ => counted.ask(body).await,

@@ -404,6 +404,7 @@ impl Plugin for Late {
     }
 
     fn attempt(&self, _: &Ctx) -> Option<AttemptGuard> {
+        // The deadline is one of the system's clock, which no test can move.
         std::thread::sleep(Duration::from_millis(SOON * 6 / 5));
         None
     }
